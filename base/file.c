@@ -53,8 +53,9 @@ int qfs_file_read(int dir_fd, const char *path, size_t limit, const char *shown,
         goto out;
     }
     if ((uint64_t)st.st_size > limit) {
-        rc = qfs_fail(error, EFBIG, "%s: is %lld bytes, more than the %zu that such a file may have",
-                      shown, (long long)st.st_size, limit);
+        rc =
+            qfs_fail(error, EFBIG, "%s: is %lld bytes, more than the %zu that such a file may have",
+                     shown, (long long)st.st_size, limit);
         goto out;
     }
     size_t size = (size_t)st.st_size;

@@ -345,6 +345,7 @@ static int parse_object(struct parser *p, struct qfs_json *ret, int depth)
         return fail(p, "object has too many members");
     ret->kind = QFS_JSON_OBJECT;
     ret->count = (uint32_t)count;
+    ret->repeated = (size_t)count < p->stack_size - base;
     ret->members = qfs_arena_array(p->arena, (size_t)count, sizeof(*ret->members));
     if (!ret->members)
         return qfs_fail_memory(p->error);
@@ -403,8 +404,12 @@ static int parse_value(struct parser *p, struct qfs_json *ret, int depth)
 int qfs_json_parse(struct qfs_arena *arena, const char *text, size_t size, const char *shown,
                    const struct qfs_json **ret_value, struct qfs_error *error)
 {
-    struct parser p = {.arena = arena, .text = text, .at = text, .end = text + size,
-                       .shown = shown, .error = error};
+    struct parser p = {.arena = arena,
+                       .text = text,
+                       .at = text,
+                       .end = text + size,
+                       .shown = shown,
+                       .error = error};
     struct qfs_json *value = qfs_arena_alloc(arena, sizeof(*value));
     int rc = value ? parse_value(&p, value, 0) : qfs_fail_memory(error);
     if (rc == 0) {

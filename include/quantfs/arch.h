@@ -1,22 +1,25 @@
-/* arch: how the converter sees a model. One file a family, mostly tables; the result is the converter's
- * keys and tensors in the converter's order, each tensor with a recipe that says how its rows come
- * from source tensors. */
+/* arch: how the converter sees a model. One file a family, mostly tables; the result is the
+ * converter's keys and tensors in the converter's order, each tensor with a recipe that says how
+ * its rows come from source tensors. */
 #ifndef QUANTFS_ARCH_H
 #define QUANTFS_ARCH_H
 
 #include "quantfs/base.h"
 #include "quantfs/model.h"
 
-/* -- recipes ------------------------------------------------------------------------------------------
- * A recipe is a small tree of lazy tensors, as LazyTorchTensor is in the converter: a shape, the dtype
- * torch would compute in, and how any run of elements comes from the operands. Nodes are immutable,
- * live in the conversion's arena and may be shared. quant/recipe.c evaluates them row by row. */
+/* -- recipes
+ * ------------------------------------------------------------------------------------------ A
+ * recipe is a small tree of lazy tensors, as LazyTorchTensor is in the converter: a shape, the
+ * dtype torch would compute in, and how any run of elements comes from the operands. Nodes are
+ * immutable, live in the conversion's arena and may be shared. quant/recipe.c evaluates them row by
+ * row. */
 
 enum qfs_op {
     QFS_OP_SOURCE,  /* source tensor, its own dtype */
     QFS_OP_DATA,    /* bytes in memory, dtype F32: generated tensors (rope factors) */
     QFS_OP_VIEW,    /* strided view of one operand: reshape, transpose, slice, permute */
-    QFS_OP_CONCAT,  /* operands one after the other along axis 0 (stack: of views with a leading 1) */
+    QFS_OP_CONCAT,  /* operands one after the other along axis 0 (stack: of views with a leading 1)
+                     */
     QFS_OP_ADD,     /* operand + number, rounded in dtype */
     QFS_OP_MUL,     /* operand * number, rounded in dtype */
     QFS_OP_NEG_EXP, /* -exp(operand), torch's exp */
@@ -37,19 +40,20 @@ struct qfs_recipe {
     const struct qfs_recipe *const *operands;
 };
 
-/* -- conversion ------------------------------------------------------------------------------------- */
+/* -- conversion
+ * ------------------------------------------------------------------------------------- */
 
 enum qfs_outtype { /* the converter's --outtype */
-    QFS_OUTTYPE_F32,
-    QFS_OUTTYPE_F16,
-    QFS_OUTTYPE_BF16,
+                   QFS_OUTTYPE_F32,
+                   QFS_OUTTYPE_F16,
+                   QFS_OUTTYPE_BF16,
 };
 
 /* A tensor as the converter writes it. */
 struct qfs_out_tensor {
-    const char *name;     /* "blk.0.attn_q.weight" */
-    bool keep_f32;        /* vectors, norms and the few matrices that stay F32 whatever the outtype */
-    int forced_type;      /* enum qfs_type number when the converter dictates one (MXFP4), else -1 */
+    const char *name; /* "blk.0.attn_q.weight" */
+    bool keep_f32;    /* vectors, norms and the few matrices that stay F32 whatever the outtype */
+    int forced_type;  /* enum qfs_type number when the converter dictates one (MXFP4), else -1 */
     const struct qfs_recipe *recipe;
 };
 
@@ -58,22 +62,23 @@ struct qfs_conversion {
     const struct qfs_model *model; /* borrowed */
     const char *arch;              /* "llama" */
     enum qfs_outtype auto_outtype; /* what --outtype auto decides */
-    struct qfs_kvs kvs;            /* the converter's order; general.file_type is set for auto_outtype */
+    struct qfs_kvs kvs; /* the converter's order; general.file_type is set for auto_outtype */
     struct qfs_out_tensor *tensors; /* the converter's order */
     size_t ntensors, tensors_capacity;
 };
 
-/* Everything the converter would write for `model`, as a description; no weights are read. The model
- * must outlive the conversion. Caller owns *ret_conversion. */
+/* Everything the converter would write for `model`, as a description; no weights are read. The
+ * model must outlive the conversion. Caller owns *ret_conversion. */
 int qfs_convert(const struct qfs_model *model, struct qfs_conversion **ret_conversion,
                 struct qfs_error *error) QFS_MUST_USE;
 void qfs_conversion_free(struct qfs_conversion *conversion);
 
-/* -- parts of a conversion --------------------------------------------------------------------------- */
+/* -- parts of a conversion
+ * --------------------------------------------------------------------------- */
 
-/* The general.* keys (general.architecture is there already), from gguf-py's Metadata heuristics over
- * model->name, config and card. `nparams`: total weights of the tensors (size_label). Order and types
- * as Metadata.set_gguf_meta_model writes them. metadata.c */
+/* The general.* keys (general.architecture is there already), from gguf-py's Metadata heuristics
+ * over model->name, config and card. `nparams`: total weights of the tensors (size_label). Order
+ * and types as Metadata.set_gguf_meta_model writes them. metadata.c */
 int qfs_metadata_add(struct qfs_conversion *conversion, const uint64_t nparams[3], int64_t nexperts,
                      struct qfs_error *error) QFS_MUST_USE;
 
@@ -81,7 +86,8 @@ int qfs_metadata_add(struct qfs_conversion *conversion, const uint64_t nparams[3
  * choose. vocab_*.c */
 int qfs_vocab_llama(struct qfs_conversion *conversion, struct qfs_error *error) QFS_MUST_USE;
 int qfs_vocab_gpt2(struct qfs_conversion *conversion, struct qfs_error *error) QFS_MUST_USE;
-int qfs_vocab_sentencepiece(struct qfs_conversion *conversion, struct qfs_error *error) QFS_MUST_USE;
+int qfs_vocab_sentencepiece(struct qfs_conversion *conversion,
+                            struct qfs_error *error) QFS_MUST_USE;
 int qfs_vocab_qwen(struct qfs_conversion *conversion, struct qfs_error *error) QFS_MUST_USE;
 int qfs_vocab_bert(struct qfs_conversion *conversion, struct qfs_error *error) QFS_MUST_USE;
 

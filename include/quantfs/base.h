@@ -28,7 +28,8 @@ struct qfs_error {
 int qfs_fail(struct qfs_error *error, int code, const char *format, ...) QFS_PRINTF(3, 4);
 int qfs_fail_memory(struct qfs_error *error); /* -ENOMEM with its sentence */
 
-/* -- checked arithmetic: false on overflow, then *out is undefined ------------------------------ */
+/* -- checked arithmetic: false on overflow, then *out is undefined ------------------------------
+ */
 
 #define qfs_add(a, b, out) (!__builtin_add_overflow((a), (b), (out)))
 #define qfs_mul(a, b, out) (!__builtin_mul_overflow((a), (b), (out)))
@@ -40,7 +41,8 @@ static inline uint64_t qfs_align(uint64_t value, uint64_t alignment) /* alignmen
     return (value + alignment - 1) & ~(alignment - 1);
 }
 
-/* -- bytes with a length; not zero-terminated, not owned ---------------------------------------- */
+/* -- bytes with a length; not zero-terminated, not owned ----------------------------------------
+ */
 
 struct qfs_text {
     const char *data;
@@ -54,7 +56,8 @@ bool qfs_text_equal(struct qfs_text a, struct qfs_text b);
 bool qfs_ends_with(const char *string, const char *suffix);
 bool qfs_starts_with(const char *string, const char *prefix);
 
-/* -- growing byte buffer. `failed` is sticky: append freely, check once at the end. -------------- */
+/* -- growing byte buffer. `failed` is sticky: append freely, check once at the end. --------------
+ */
 
 struct qfs_buffer {
     uint8_t *data;
@@ -68,7 +71,8 @@ void qfs_buffer_text(struct qfs_buffer *buffer, const char *string);
 void qfs_buffer_printf(struct qfs_buffer *buffer, const char *format, ...) QFS_PRINTF(2, 3);
 void qfs_buffer_done(struct qfs_buffer *buffer); /* frees, leaves it empty and reusable */
 
-/* -- arena: many small things that die together. Single-threaded. -------------------------------- */
+/* -- arena: many small things that die together. Single-threaded. --------------------------------
+ */
 
 struct qfs_arena {
     struct qfs_arena_block *head;
@@ -77,13 +81,15 @@ struct qfs_arena {
 
 /* Zeroed memory aligned to 16 bytes, or NULL when out of memory. Lives until qfs_arena_done. */
 void *qfs_arena_alloc(struct qfs_arena *arena, size_t size);
-void *qfs_arena_array(struct qfs_arena *arena, size_t count, size_t item_size); /* checked multiply */
+void *qfs_arena_array(struct qfs_arena *arena, size_t count,
+                      size_t item_size);                                      /* checked multiply */
 char *qfs_arena_copy(struct qfs_arena *arena, const char *data, size_t size); /* zero-terminated */
 char *qfs_arena_string(struct qfs_arena *arena, const char *string);
 char *qfs_arena_printf(struct qfs_arena *arena, const char *format, ...) QFS_PRINTF(2, 3);
 void qfs_arena_done(struct qfs_arena *arena);
 
-/* -- map from bytes to a number (an index into somebody's array). Keys are borrowed. -------------- */
+/* -- map from bytes to a number (an index into somebody's array). Keys are borrowed. --------------
+ */
 
 struct qfs_map {
     struct qfs_map_slot *slots;
@@ -95,22 +101,25 @@ int qfs_map_set(struct qfs_map *map, struct qfs_text key, uint64_t value);
 bool qfs_map_get(const struct qfs_map *map, struct qfs_text key, uint64_t *ret_value);
 void qfs_map_done(struct qfs_map *map);
 
-/* -- files ----------------------------------------------------------------------------------------- */
+/* -- files
+ * ----------------------------------------------------------------------------------------- */
 
 /* Reads a whole regular file of at most `limit` bytes; `path` is relative to `dir_fd` (AT_FDCWD for
- * plain paths). *ret_data is zero-terminated (not counted in *ret_size) and freed by the caller with
- * free(). -ENOENT when there is none; `shown` names it in errors. */
+ * plain paths). *ret_data is zero-terminated (not counted in *ret_size) and freed by the caller
+ * with free(). -ENOENT when there is none; `shown` names it in errors. */
 int qfs_file_read(int dir_fd, const char *path, size_t limit, const char *shown, char **ret_data,
                   size_t *ret_size, struct qfs_error *error) QFS_MUST_USE;
 
-/* Reads exactly `size` bytes at `offset`, looping over short reads and EINTR. -EIO at end of file. */
+/* Reads exactly `size` bytes at `offset`, looping over short reads and EINTR. -EIO at end of file.
+ */
 int qfs_pread_full(int fd, void *data, size_t size, uint64_t offset) QFS_MUST_USE;
 int qfs_pwrite_full(int fd, const void *data, size_t size, uint64_t offset) QFS_MUST_USE;
 
 /* "64M", "1.5G", "300000": bytes, powers of 1024. -EINVAL with a sentence. */
 int qfs_size_parse(const char *string, uint64_t *ret_size, struct qfs_error *error) QFS_MUST_USE;
 
-/* -- hashing ---------------------------------------------------------------------------------------- */
+/* -- hashing
+ * ---------------------------------------------------------------------------------------- */
 
 struct qfs_digest {
     uint64_t low, high;
@@ -126,9 +135,10 @@ void qfs_sha256_update(struct qfs_sha256 *sha, const void *data, size_t size);
 void qfs_sha256_hex(struct qfs_sha256 *sha, char ret_hex[65]); /* finishes */
 void qfs_sha256_free(struct qfs_sha256 *sha);
 
-/* -- JSON with Python's meaning ---------------------------------------------------------------------
- * What `json.load` gives: last duplicate wins (at the first one's place), Infinity, -Infinity and NaN
- * are numbers, nothing may follow the value, lone surrogates survive (as 3-byte sequences, WTF-8),
+/* -- JSON with Python's meaning
+ * --------------------------------------------------------------------- What `json.load` gives:
+ * last duplicate wins (at the first one's place), Infinity, -Infinity and NaN are numbers, nothing
+ * may follow the value, lone surrogates survive (as 3-byte sequences, WTF-8),
  * "\u0000" is a character. Integers beyond 64 bits become QFS_JSON_REAL with `big` set. Depth is
  * limited to 500. (cJSON's reader differs from Python in each of these; it writes our output.) */
 
@@ -146,12 +156,13 @@ enum qfs_json_kind {
 struct qfs_json {
     uint8_t kind;
     bool big;       /* QFS_JSON_REAL that was written as an integer of more than 64 bits */
+    bool repeated;  /* QFS_JSON_OBJECT in whose text some key stood more than once */
     uint32_t count; /* bytes of a string, items of an array, members of an object */
     union {
         int64_t integer;
         double real;
-        const char *string;             /* `count` bytes, zero-terminated beyond them */
-        struct qfs_json *items;         /* array */
+        const char *string;              /* `count` bytes, zero-terminated beyond them */
+        struct qfs_json *items;          /* array */
         struct qfs_json_member *members; /* object, in Python's dict order, keys unique */
     };
 };
@@ -161,9 +172,9 @@ struct qfs_json_member {
     struct qfs_json value;
 };
 
-/* Parses `size` bytes; the result and everything below it lives in `arena`, strings too (the text may
- * be freed). A UTF-8 byte order mark or invalid UTF-8 is an error, as for Python's open(encoding=
- * 'utf-8'). `shown` names the file in errors, which give line and column. */
+/* Parses `size` bytes; the result and everything below it lives in `arena`, strings too (the text
+ * may be freed). A UTF-8 byte order mark or invalid UTF-8 is an error, as for Python's
+ * open(encoding= 'utf-8'). `shown` names the file in errors, which give line and column. */
 int qfs_json_parse(struct qfs_arena *arena, const char *text, size_t size, const char *shown,
                    const struct qfs_json **ret_value, struct qfs_error *error) QFS_MUST_USE;
 
@@ -182,8 +193,10 @@ bool qfs_json_is_number(const struct qfs_json *value); /* int or real, not bool 
 bool qfs_json_is_bool(const struct qfs_json *value);
 bool qfs_json_truthy(const struct qfs_json *value); /* Python's bool() */
 struct qfs_text qfs_json_text(const struct qfs_json *value);
-const char *qfs_json_string(const struct qfs_json *value); /* NULL when not a string or holding \0 */
-bool qfs_json_int(const struct qfs_json *value, int64_t *ret_integer); /* INT, or TRUE/FALSE as 1/0 */
-bool qfs_json_real(const struct qfs_json *value, double *ret_real);    /* INT, REAL, bool */
+const char *
+qfs_json_string(const struct qfs_json *value); /* NULL when not a string or holding \0 */
+bool qfs_json_int(const struct qfs_json *value,
+                  int64_t *ret_integer);                            /* INT, or TRUE/FALSE as 1/0 */
+bool qfs_json_real(const struct qfs_json *value, double *ret_real); /* INT, REAL, bool */
 
 #endif

@@ -53,12 +53,14 @@ struct qfs_type_info {
 
 /* Never NULL; block_count is 0 for a number that names no type. */
 const struct qfs_type_info *qfs_type_info(int type);
-/* By ggml's name ("q4_K", case-insensitive as llama-quantize takes it); QFS_TYPE_NONE if unknown. */
+/* By ggml's name ("q4_K", case-insensitive as llama-quantize takes it); QFS_TYPE_NONE if unknown.
+ */
 enum qfs_type qfs_type_by_name(const char *name);
 /* Bytes of a row of `row_size` weights (a multiple of block_count). */
 uint64_t qfs_row_bytes(enum qfs_type type, int64_t row_size);
 
-/* -- views: what one GGUF file is made with ---------------------------------------------------------- */
+/* -- views: what one GGUF file is made with
+ * ---------------------------------------------------------- */
 
 /* llama-quantize's TYPE argument (or the converter's --outtype): the names that views carry. */
 struct qfs_ftype {
@@ -77,7 +79,7 @@ struct qfs_view_options {
     const struct qfs_imatrix *imatrix; /* NULL: none */
     bool pure, leave_output_tensor, allow_requantize;
     enum qfs_type output_tensor_type, token_embedding_type; /* QFS_TYPE_NONE: not overridden */
-    const char *const *tensor_types; /* "REGEX=type", in order */
+    const char *const *tensor_types;                        /* "REGEX=type", in order */
     size_t ntensor_types;
     const char *const *overrides; /* "key=type:value", as --override-kv */
     size_t noverrides;
@@ -86,17 +88,18 @@ struct qfs_view_options {
     int outtype; /* enum qfs_outtype of the intermediate file, -1: auto */
 };
 
-/* -- plans: a whole virtual file, described ---------------------------------------------------------- */
+/* -- plans: a whole virtual file, described
+ * ---------------------------------------------------------- */
 
 struct qfs_plan_tensor {
     const char *name;
     uint8_t ndim;
-    int64_t ne[4];           /* ggml's order: ne[0] is the row; unused are 1 */
-    enum qfs_type type;      /* in this file */
-    enum qfs_type half;      /* of the intermediate file: rows round through it before quantizing */
+    int64_t ne[4];      /* ggml's order: ne[0] is the row; unused are 1 */
+    enum qfs_type type; /* in this file */
+    enum qfs_type half; /* of the intermediate file: rows round through it before quantizing */
     const struct qfs_recipe *recipe; /* belongs to the conversion */
-    const float *imatrix;    /* ne[0] * ne[2] importances, or NULL; belongs to the plan */
-    uint64_t offset, nbytes; /* in the file, without padding */
+    const float *imatrix;            /* ne[0] * ne[2] importances, or NULL; belongs to the plan */
+    uint64_t offset, nbytes;         /* in the file, without padding */
 };
 
 enum qfs_region_kind {
@@ -117,8 +120,8 @@ struct qfs_plan {
     const struct qfs_conversion *conversion; /* borrowed: must outlive the plan */
     const struct qfs_ftype *ftype;
     uint64_t size, data_offset;
-    const uint8_t *header; /* data_offset bytes, padding included */
-    struct qfs_kvs kvs;    /* this file's keys, in order */
+    const uint8_t *header;           /* data_offset bytes, padding included */
+    struct qfs_kvs kvs;              /* this file's keys, in order */
     struct qfs_plan_tensor *tensors; /* the file's order */
     size_t ntensors;
     struct qfs_region *regions;

@@ -1,6 +1,7 @@
 /* model: what a source is. A model directory's files, read and checked, as the reference would see
- * them: safetensors parts, config.json (raw and as transformers' AutoConfig gives it), the other small
- * JSON files, README.md's front matter. Knows nothing of GGUF tensor names or quantization. */
+ * them: safetensors parts, config.json (raw and as transformers' AutoConfig gives it), the other
+ * small JSON files, README.md's front matter. Knows nothing of GGUF tensor names or quantization.
+ */
 #ifndef QUANTFS_MODEL_H
 #define QUANTFS_MODEL_H
 
@@ -49,22 +50,24 @@ struct qfs_model_file {
     const char *name; /* relative to the model directory */
     int fd;
     uint64_t size;
-    struct qfs_digest identity; /* digest of a hub blob, else device, inode, size, mtime, header hash */
+    struct qfs_digest
+        identity; /* digest of a hub blob, else device, inode, size, mtime, header hash */
     int64_t mtime_ns;
 };
 
 /* An opened model directory. Immutable; everything lives until qfs_model_close. */
 struct qfs_model {
     struct qfs_arena arena;
-    char *path;       /* as given */
-    char *name;       /* what general.name comes from: last part of the absolute, unresolved path, or
-                       * the repository's name for a hub snapshot. Views are NAME-TYPE.gguf */
+    char *path; /* as given */
+    char *name; /* what general.name comes from: last part of the absolute, unresolved path, or
+                 * the repository's name for a hub snapshot. Views are NAME-TYPE.gguf */
     int dir_fd;
     int64_t mtime_ns; /* newest of the files: the views' mtime */
 
     struct qfs_model_file *files;
     size_t nfiles;
-    struct qfs_tensor *tensors; /* the converter's order: parts by name, names sorted inside a part */
+    struct qfs_tensor
+        *tensors; /* the converter's order: parts by name, names sorted inside a part */
     size_t ntensors;
     struct qfs_map tensor_index; /* name → index into tensors */
 
@@ -73,23 +76,25 @@ struct qfs_model {
                                         * config_raw where AutoConfig fails; object */
     const struct qfs_json *generation_config; /* as the converter reads it, NULL if absent */
     const struct qfs_json *tokenizer_config;  /* tokenizer_config.json raw, NULL if absent */
-    const struct qfs_json *card;              /* README.md's front matter, PyYAML-typed; NULL if none */
+    const struct qfs_json *card; /* README.md's front matter, PyYAML-typed; NULL if none */
 };
 
-/* Opens `path` (a model directory, a hub snapshot, a `models--org--name` folder, or `org/name` to be
- * found in the hub cache). Caller owns *ret_model. Reads headers and small files only, no weights. */
+/* Opens `path` (a model directory, a hub snapshot, a `models--org--name` folder, or `org/name` to
+ * be found in the hub cache). Caller owns *ret_model. Reads headers and small files only, no
+ * weights. */
 int qfs_model_open(const char *path, struct qfs_model **ret_model,
                    struct qfs_error *error) QFS_MUST_USE;
 void qfs_model_close(struct qfs_model *model);
 
 const struct qfs_tensor *qfs_model_tensor(const struct qfs_model *model, const char *name);
 
-/* Reads bytes of a tensor. -EIO when the file ends early, -ESTALE when it is no longer the file that
- * was opened. Any thread. */
+/* Reads bytes of a tensor. -EIO when the file ends early, -ESTALE when it is no longer the file
+ * that was opened. Any thread. */
 int qfs_model_pread(const struct qfs_model *model, const struct qfs_tensor *tensor, uint64_t offset,
                     void *data, size_t size, struct qfs_error *error) QFS_MUST_USE;
 
-/* -- pieces of opening; model_open.c calls them in this order ------------------------------------- */
+/* -- pieces of opening; model_open.c calls them in this order -------------------------------------
+ */
 
 /* Where SOURCE is: resolves org/name and models--org--name, sets model->path, name, dir_fd. */
 int qfs_source_locate(struct qfs_model *model, const char *source,
@@ -101,16 +106,18 @@ int qfs_card_load(struct qfs_model *model, struct qfs_error *error) QFS_MUST_USE
 /* Parts: sets files, tensors, tensor_index. */
 int qfs_parts_load(struct qfs_model *model, struct qfs_error *error) QFS_MUST_USE;
 
-/* -- YAML ------------------------------------------------------------------------------------------ */
+/* -- YAML
+ * ------------------------------------------------------------------------------------------ */
 
 /* A YAML document typed as PyYAML's SafeLoader types it, as a JSON tree (dates become strings in
  * str(date)'s form, as the converter's uses of them do). Lives in `arena`. */
 int qfs_yaml_parse(struct qfs_arena *arena, const char *text, size_t size, const char *shown,
                    const struct qfs_json **ret_value, struct qfs_error *error) QFS_MUST_USE;
 
-/* -- typed key-values in GGUF's encoding ------------------------------------------------------------
- * Keys that the converter writes, or that a GGUF source or imatrix holds. A value is kept as the bytes
- * that follow its type number in the file, so writing a header is concatenation. */
+/* -- typed key-values in GGUF's encoding
+ * ------------------------------------------------------------ Keys that the converter writes, or
+ * that a GGUF source or imatrix holds. A value is kept as the bytes that follow its type number in
+ * the file, so writing a header is concatenation. */
 
 enum qfs_kv_type {
     QFS_KV_U8,
@@ -132,7 +139,8 @@ enum qfs_kv_type {
 struct qfs_kv {
     const char *key;
     enum qfs_kv_type type;
-    const uint8_t *data; /* little-endian, as in the file; an array begins with item type and count */
+    const uint8_t
+        *data; /* little-endian, as in the file; an array begins with item type and count */
     size_t size;
 };
 
@@ -143,7 +151,8 @@ struct qfs_kvs {
     bool failed; /* out of memory, sticky: check once at the end */
 };
 
-/* Setters replace a key that is there already, at its place, as GGUFWriter does. Keys are copied. */
+/* Setters replace a key that is there already, at its place, as GGUFWriter does. Keys are copied.
+ */
 void qfs_kv_set(struct qfs_kvs *kvs, const char *key, enum qfs_kv_type type, const void *data,
                 size_t size);
 void qfs_kv_u32(struct qfs_kvs *kvs, const char *key, uint32_t value);
@@ -156,7 +165,8 @@ void qfs_kv_string(struct qfs_kvs *kvs, const char *key, const char *value);
 /* `data`: count items back to back (not for strings). */
 void qfs_kv_array(struct qfs_kvs *kvs, const char *key, enum qfs_kv_type item, const void *data,
                   size_t count);
-void qfs_kv_texts(struct qfs_kvs *kvs, const char *key, const struct qfs_text *values, size_t count);
+void qfs_kv_texts(struct qfs_kvs *kvs, const char *key, const struct qfs_text *values,
+                  size_t count);
 void qfs_kv_remove(struct qfs_kvs *kvs, const char *key);
 const struct qfs_kv *qfs_kv_find(const struct qfs_kvs *kvs, const char *key);
 /* Integer-typed scalars of any width, and booleans; false when absent or of another type. */

@@ -21,11 +21,11 @@ enum qfs_isa {
 /* Bytes of scratch a kernel may use; callers give it 64-byte aligned. */
 enum { QFS_SCRATCH_SIZE = 1 << 20 };
 
-/* Quantizes `nrows` rows of `row_size` floats (a multiple of the type's block) at `x` (any alignment)
- * into consecutive blocks at `blocks`. `imatrix`: `row_size` importances shared by all rows, or NULL.
- * `scratch`: QFS_SCRATCH_SIZE bytes, contents irrelevant. Reads and writes nothing else, allocates
- * nothing, has no state: any number of threads at once. Non-finite input gives some bytes, never a
- * fault; callers check with qfs_blocks_finite. */
+/* Quantizes `nrows` rows of `row_size` floats (a multiple of the type's block) at `x` (any
+ * alignment) into consecutive blocks at `blocks`. `imatrix`: `row_size` importances shared by all
+ * rows, or NULL. `scratch`: QFS_SCRATCH_SIZE bytes, contents irrelevant. Reads and writes nothing
+ * else, allocates nothing, has no state: any number of threads at once. Non-finite input gives some
+ * bytes, never a fault; callers check with qfs_blocks_finite. */
 typedef void qfs_quantize_fn(const float *x, void *blocks, int64_t nrows, int64_t row_size,
                              const float *imatrix, void *scratch);
 
@@ -34,7 +34,7 @@ typedef void qfs_decode_fn(const void *from, float *to, int64_t count);
 typedef void qfs_encode_fn(const float *from, void *to, int64_t count);
 
 struct qfs_kernels {
-    const char *name; /* "avx512" */
+    const char *name;                          /* "avx512" */
     qfs_quantize_fn *quantize[QFS_TYPE_COUNT]; /* NULL where a type has no kernel yet */
     qfs_decode_fn *decode_f16, *decode_bf16;
     qfs_encode_fn *encode_f16, *encode_bf16; /* rounding as gguf-py (numpy) does: nearest even */
@@ -47,16 +47,17 @@ bool qfs_isa_usable(enum qfs_isa isa);
 /* One set by name for tests and bench, NULL where this machine or build has none. */
 const struct qfs_kernels *qfs_kernels_of(enum qfs_isa isa);
 
-/* -- producing ------------------------------------------------------------------------------------ */
+/* -- producing ------------------------------------------------------------------------------------
+ */
 
 /* A chunk is the unit of work, caching and checksums: this many whole rows of the tensor (the last
- * chunk of a tensor may have fewer), at most 256 Ki weights where a row allows it. Rows count over all
- * of ne[1] * ne[2] * ne[3]. */
+ * chunk of a tensor may have fewer), at most 256 Ki weights where a row allows it. Rows count over
+ * all of ne[1] * ne[2] * ne[3]. */
 int64_t qfs_chunk_rows(const struct qfs_plan_tensor *tensor);
 
 /* What a tensor's chunks depend on, and nothing else: source part's identity, offset and length,
- * recipe and its numbers, intermediate type, type, imatrix, kernel revision. Equal digests mean equal
- * bytes, so views and mounts share chunks by it. */
+ * recipe and its numbers, intermediate type, type, imatrix, kernel revision. Equal digests mean
+ * equal bytes, so views and mounts share chunks by it. */
 struct qfs_digest qfs_tensor_identity(const struct qfs_model *model,
                                       const struct qfs_plan_tensor *tensor);
 
@@ -65,10 +66,10 @@ struct qfs_worker;
 struct qfs_worker *qfs_worker_new(void); /* NULL: out of memory */
 void qfs_worker_free(struct qfs_worker *worker);
 
-/* Computes rows [row, row + nrows) of `tensor` as they stand in the file into `out` (nrows row sizes).
- * Any rows, any order, any thread with its own worker. -EIO with a sentence naming tensor and row for
- * non-finite weights that llama-quantize refuses, or unreadable source; -ESTALE when the source
- * changed. */
+/* Computes rows [row, row + nrows) of `tensor` as they stand in the file into `out` (nrows row
+ * sizes). Any rows, any order, any thread with its own worker. -EIO with a sentence naming tensor
+ * and row for non-finite weights that llama-quantize refuses, or unreadable source; -ESTALE when
+ * the source changed. */
 int qfs_produce(struct qfs_worker *worker, const struct qfs_model *model,
                 const struct qfs_plan_tensor *tensor, int64_t row, int64_t nrows, void *out,
                 struct qfs_error *error) QFS_MUST_USE;
