@@ -38,28 +38,6 @@ static void skip_space(struct parser *p)
         p->at++;
 }
 
-/* Length of the valid UTF-8 sequence at c, 0 if there is none (surrogates and overlong forms are
- * none, as for Python's strict decoder). */
-static size_t utf8_length(const unsigned char *c, size_t room)
-{
-    if (c[0] < 0x80)
-        return 1;
-    if (c[0] >= 0xC2 && c[0] <= 0xDF)
-        return room >= 2 && (c[1] & 0xC0) == 0x80 ? 2 : 0;
-    if (c[0] >= 0xE0 && c[0] <= 0xEF) {
-        unsigned low = c[0] == 0xE0 ? 0xA0 : 0x80, high = c[0] == 0xED ? 0x9F : 0xBF;
-        return room >= 3 && c[1] >= low && c[1] <= high && (c[2] & 0xC0) == 0x80 ? 3 : 0;
-    }
-    if (c[0] >= 0xF0 && c[0] <= 0xF4) {
-        unsigned low = c[0] == 0xF0 ? 0x90 : 0x80, high = c[0] == 0xF4 ? 0x8F : 0xBF;
-        return room >= 4 && c[1] >= low && c[1] <= high && (c[2] & 0xC0) == 0x80 &&
-                       (c[3] & 0xC0) == 0x80
-                   ? 4
-                   : 0;
-    }
-    return 0;
-}
-
 static char *put_utf8(char *to, uint32_t point)
 {
     if (point < 0x80) {
@@ -125,7 +103,7 @@ static int parse_string(struct parser *p, struct qfs_text *ret)
         if (byte < 0x20)
             return fail(p, "control character in a string");
         if (byte != '\\') {
-            size_t n = utf8_length((const unsigned char *)p->at, (size_t)(c - p->at));
+            size_t n = qfs_utf8_length(p->at, (size_t)(c - p->at));
             if (n == 0)
                 return fail(p, "invalid UTF-8");
             memmove(to, p->at, n);

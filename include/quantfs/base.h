@@ -55,6 +55,10 @@ bool qfs_text_is(struct qfs_text text, const char *string);
 bool qfs_text_equal(struct qfs_text a, struct qfs_text b);
 bool qfs_ends_with(const char *string, const char *suffix);
 bool qfs_starts_with(const char *string, const char *prefix);
+/* Bytes of the valid UTF-8 sequence at `at`, 0 if there is none in `room` bytes (surrogates and overlong
+ * forms are none, as for Python's strict decoder). */
+size_t qfs_utf8_length(const char *at, size_t room);
+bool qfs_utf8_valid(const char *text, size_t size);
 
 /* -- growing byte buffer. `failed` is sticky: append freely, check once at the end. --------------
  */

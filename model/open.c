@@ -1,0 +1,88 @@
+/* Opening a model directory: each reader in turn, and the small JSON files that need no reader of
+ * their own. */
+#include "quantfs/model.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { SMALL_FILE = 64 << 20 };
+
+/* A JSON file that may be absent: then *ret_value stays as it is. */
+static int read_optional(struct qfs_model *model, const char *name,
+                         const struct qfs_json **ret_value, struct qfs_error *error)
+{
+    char *shown = qfs_arena_printf(&model->arena, "%s/%s", model->path, name);
+    if (!shown)
+        return qfs_fail_memory(error);
+    struct qfs_error unread = {0};
+    int rc =
+        qfs_json_read(&model->arena, model->dir_fd, name, SMALL_FILE, shown, ret_value, &unread);
+    if (rc < 0 && rc != -ENOENT)
+        return qfs_fail(error, -rc, "%s", unread.text);
+    return 0;
+}
+
+/* The converter passes over a generation_config.json that is not JSON, but not over one that is not
+ * UTF-8 or that holds something other than an object. */
+static int load_generation_config(struct qfs_model *model, struct qfs_error *error)
+{
+    static const char name[] = "generation_config.json";
+    char *shown = qfs_arena_printf(&model->arena, "%s/%s", model->path, name), *text;
+    const struct qfs_json *value;
+    size_t size;
+    if (!shown)
+        return qfs_fail_memory(error);
+    struct qfs_error unread = {0};
+    int rc = qfs_file_read(model->dir_fd, name, SMALL_FILE, shown, &text, &size, &unread);
+    if (rc == -ENOENT)
+        return 0;
+    if (rc < 0)
+        return qfs_fail(error, -rc, "%s", unread.text);
+    bool valid = qfs_utf8_valid(text, size);
+    rc = valid ? qfs_json_parse(&model->arena, text, size, shown, &value, &unread) : 0;
+    free(text);
+    if (!valid)
+        return qfs_fail(error, EINVAL, "%s: is not valid UTF-8", shown);
+    if (rc == -ENOMEM)
+        return qfs_fail_memory(error);
+    if (rc < 0 || !qfs_json_truthy(value))
+        return 0;
+    if (!qfs_json_is(value, QFS_JSON_OBJECT))
+        return qfs_fail(error, EINVAL, "%s: is not a JSON object", shown);
+    model->generation_config = value;
+    return 0;
+}
+
+int qfs_model_open(const char *path, struct qfs_model **ret_model, struct qfs_error *error)
+{
+    struct qfs_model *model = calloc(1, sizeof(*model));
+    int rc;
+    if (!model)
+        return qfs_fail_memory(error);
+    model->dir_fd = -1;
+    if ((rc = qfs_source_locate(model, path, error)) < 0 ||
+        (rc = qfs_config_load(model, error)) < 0 ||
+        (rc = load_generation_config(model, error)) < 0 ||
+        (rc = read_optional(model, "tokenizer_config.json", &model->tokenizer_config, error)) < 0 ||
+        (rc = qfs_card_load(model, error)) < 0 || (rc = qfs_parts_load(model, error)) < 0) {
+        qfs_model_close(model);
+        return rc;
+    }
+    *ret_model = model;
+    return 0;
+}
+
+void qfs_model_close(struct qfs_model *model)
+{
+    if (!model)
+        return;
+    for (size_t i = 0; i < model->nfiles; i++)
+        if (model->files[i].fd >= 0)
+            close(model->files[i].fd);
+    if (model->dir_fd >= 0)
+        close(model->dir_fd);
+    free(model->tensors); /* grown by the safetensors reader */
+    qfs_map_done(&model->tensor_index);
+    qfs_arena_done(&model->arena);
+    free(model);
+}
