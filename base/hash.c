@@ -16,6 +16,11 @@ uint64_t qfs_hash64(const void *data, size_t size)
     return XXH3_64bits(data, size);
 }
 
+uint64_t qfs_hash64_seed(const void *data, size_t size, uint64_t seed)
+{
+    return XXH3_64bits_withSeed(data, size, seed);
+}
+
 void qfs_digest_hex(struct qfs_digest digest, char ret_hex[33])
 {
     snprintf(ret_hex, 33, "%016llx%016llx", (unsigned long long)digest.high,

@@ -13,16 +13,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "quantfs/error.h"
+
 #define QFS_MUST_USE __attribute__((warn_unused_result))
 #define QFS_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 #define QFS_COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 /* -- errors ------------------------------------------------------------------------------------ */
-
-struct qfs_error {
-    int code; /* positive errno, 0 when unset */
-    char text[600];
-};
 
 /* Writes one sentence into `error` (may be NULL) and returns -code. */
 int qfs_fail(struct qfs_error *error, int code, const char *format, ...) QFS_PRINTF(3, 4);
@@ -131,6 +128,7 @@ struct qfs_digest {
 
 struct qfs_digest qfs_hash(const void *data, size_t size);
 uint64_t qfs_hash64(const void *data, size_t size);
+uint64_t qfs_hash64_seed(const void *data, size_t size, uint64_t seed);
 void qfs_digest_hex(struct qfs_digest digest, char ret_hex[33]);
 
 struct qfs_sha256; /* incremental SHA-256 (libcrypto) */
