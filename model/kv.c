@@ -33,8 +33,10 @@ static struct qfs_kv *slot(struct qfs_kvs *kvs, const char *key)
     return &kvs->items[kvs->count++];
 }
 
-/* Gives `key` a value of `size` bytes and returns where to write them, NULL when out of memory. */
-static uint8_t *place(struct qfs_kvs *kvs, const char *key, enum qfs_kv_type type, size_t size)
+/* Gives `key` a value of `size` bytes and returns where to write them, NULL when out of memory.
+ * `nul`: see struct qfs_kv. */
+static uint8_t *place(struct qfs_kvs *kvs, const char *key, enum qfs_kv_type type, bool nul,
+                      size_t size)
 {
     struct qfs_kv *kv = kvs->failed ? NULL : slot(kvs, key);
     uint8_t *data = kv ? qfs_arena_alloc(kvs->arena, size) : NULL;
@@ -43,9 +45,15 @@ static uint8_t *place(struct qfs_kvs *kvs, const char *key, enum qfs_kv_type typ
         return NULL;
     }
     kv->type = type;
+    kv->nul = nul;
     kv->data = data;
     kv->size = size;
     return data;
+}
+
+static bool has_nul(struct qfs_text text)
+{
+    return text.size && memchr(text.data, 0, text.size);
 }
 
 static uint8_t *put(uint8_t *to, const void *data, size_t size)
@@ -70,7 +78,7 @@ static uint8_t *put_array_head(uint8_t *to, enum qfs_kv_type item, uint64_t coun
 void qfs_kv_set(struct qfs_kvs *kvs, const char *key, enum qfs_kv_type type, const void *data,
                 size_t size)
 {
-    uint8_t *to = place(kvs, key, type, size);
+    uint8_t *to = place(kvs, key, type, false, size);
     if (to)
         put(to, data, size);
 }
@@ -103,7 +111,7 @@ void qfs_kv_bool(struct qfs_kvs *kvs, const char *key, bool value)
 
 void qfs_kv_text(struct qfs_kvs *kvs, const char *key, struct qfs_text value)
 {
-    uint8_t *to = place(kvs, key, QFS_KV_STRING, 8 + value.size);
+    uint8_t *to = place(kvs, key, QFS_KV_STRING, has_nul(value), 8 + value.size);
     if (to)
         put_text(to, value);
 }
@@ -117,7 +125,7 @@ void qfs_kv_array(struct qfs_kvs *kvs, const char *key, enum qfs_kv_type item, c
                   size_t count)
 {
     size_t size = count * scalar_sizes[item];
-    uint8_t *to = place(kvs, key, QFS_KV_ARRAY, 12 + size);
+    uint8_t *to = place(kvs, key, QFS_KV_ARRAY, false, 12 + size);
     if (to)
         put(put_array_head(to, item, count), data, size);
 }
@@ -125,9 +133,12 @@ void qfs_kv_array(struct qfs_kvs *kvs, const char *key, enum qfs_kv_type item, c
 void qfs_kv_texts(struct qfs_kvs *kvs, const char *key, const struct qfs_text *values, size_t count)
 {
     size_t size = 12;
-    for (size_t i = 0; i < count; i++)
+    bool nul = false;
+    for (size_t i = 0; i < count; i++) {
         size += 8 + values[i].size;
-    uint8_t *to = place(kvs, key, QFS_KV_ARRAY, size);
+        nul |= has_nul(values[i]);
+    }
+    uint8_t *to = place(kvs, key, QFS_KV_ARRAY, nul, size);
     if (!to)
         return;
     to = put_array_head(to, QFS_KV_STRING, count);

@@ -62,6 +62,8 @@ struct qfs_conversion {
     const struct qfs_model *model; /* borrowed */
     const char *arch;              /* "llama" */
     enum qfs_outtype auto_outtype; /* what --outtype auto decides */
+    bool from_gguf; /* the source is a GGUF file: forced_type is each tensor's own, and every view,
+                     * F32, F16 and BF16 too, is llama-quantize's */
     struct qfs_kvs kvs; /* the converter's order; general.file_type is set for auto_outtype */
     struct qfs_out_tensor *tensors; /* the converter's order */
     size_t ntensors, tensors_capacity;

@@ -1,79 +1,28 @@
-/* gguf: the file format, the types and the rules by which each tensor gets its type. */
+/* gguf: the file as llama.cpp writes it and the rules by which each tensor gets its type. */
 #ifndef QUANTFS_GGUF_H
 #define QUANTFS_GGUF_H
 
 #include "quantfs/arch.h"
 #include "quantfs/base.h"
 
-/* Tensor types, numbered as in GGUF files (enum ggml_type). */
-enum qfs_type {
-    QFS_TYPE_F32 = 0,
-    QFS_TYPE_F16 = 1,
-    QFS_TYPE_Q4_0 = 2,
-    QFS_TYPE_Q4_1 = 3,
-    QFS_TYPE_Q5_0 = 6,
-    QFS_TYPE_Q5_1 = 7,
-    QFS_TYPE_Q8_0 = 8,
-    QFS_TYPE_Q2_K = 10,
-    QFS_TYPE_Q3_K = 11,
-    QFS_TYPE_Q4_K = 12,
-    QFS_TYPE_Q5_K = 13,
-    QFS_TYPE_Q6_K = 14,
-    QFS_TYPE_IQ2_XXS = 16,
-    QFS_TYPE_IQ2_XS = 17,
-    QFS_TYPE_IQ3_XXS = 18,
-    QFS_TYPE_IQ1_S = 19,
-    QFS_TYPE_IQ4_NL = 20,
-    QFS_TYPE_IQ3_S = 21,
-    QFS_TYPE_IQ2_S = 22,
-    QFS_TYPE_IQ4_XS = 23,
-    QFS_TYPE_I8 = 24,
-    QFS_TYPE_I16 = 25,
-    QFS_TYPE_I32 = 26,
-    QFS_TYPE_I64 = 27,
-    QFS_TYPE_F64 = 28,
-    QFS_TYPE_IQ1_M = 29,
-    QFS_TYPE_BF16 = 30,
-    QFS_TYPE_TQ1_0 = 34,
-    QFS_TYPE_TQ2_0 = 35,
-    QFS_TYPE_MXFP4 = 39,
-    QFS_TYPE_NVFP4 = 40,
-    QFS_TYPE_Q1_0 = 41,
-    QFS_TYPE_Q2_0 = 42,
-    QFS_TYPE_COUNT = 43,
-    QFS_TYPE_NONE = -1,
-};
-
-struct qfs_type_info {
-    const char *name;     /* ggml's: "q4_K" */
-    uint16_t block_count; /* weights a block, 0 where the number names no type */
-    uint16_t block_bytes; /* bytes a block */
-    bool quantized;
-};
-
-/* Never NULL; block_count is 0 for a number that names no type. */
-const struct qfs_type_info *qfs_type_info(int type);
-/* By ggml's name ("q4_K", case-insensitive as llama-quantize takes it); QFS_TYPE_NONE if unknown.
- */
-enum qfs_type qfs_type_by_name(const char *name);
-/* Bytes of a row of `row_size` weights (a multiple of block_count). */
-uint64_t qfs_row_bytes(enum qfs_type type, int64_t row_size);
-
-/* -- views: what one GGUF file is made with
- * ---------------------------------------------------------- */
+/* -- views: what one GGUF file is made with ---------------------------------------------------- */
 
 /* llama-quantize's TYPE argument (or the converter's --outtype): the names that views carry. */
 struct qfs_ftype {
     const char *name;           /* "Q4_K_M" */
     int number;                 /* enum llama_ftype, written to general.file_type */
     enum qfs_type default_type; /* llama_ftype_get_default_type */
-    bool converter;             /* F32, F16, BF16: the converter's own file */
+    bool converter;             /* F32, F16, BF16: the converter's own file (llama-quantize's where
+                                 * the source is a GGUF file) */
 };
 
 extern const struct qfs_ftype qfs_ftypes[]; /* in the order views are listed; ends with name NULL */
-const struct qfs_ftype *qfs_ftype_by_name(const char *name); /* case-insensitive; NULL if unknown */
+/* Case-insensitive, llama-quantize's aliases (Q4_K for Q4_K_M) included; NULL if unknown. */
+const struct qfs_ftype *qfs_ftype_by_name(const char *name);
 
-/* Options of llama-quantize; all zero is none. Borrowed by the plan's builder, not by the plan. */
+/* Options of llama-quantize, and the converter's --outtype. Start from QFS_VIEW_OPTIONS_INIT.
+ * Borrowed by the plan's builder, not by the plan, but for the imatrix, which must outlive the
+ * plan. */
 struct qfs_view_options {
     const struct qfs_ftype *ftype;
     const struct qfs_imatrix *imatrix; /* NULL: none */
@@ -88,8 +37,20 @@ struct qfs_view_options {
     int outtype; /* enum qfs_outtype of the intermediate file, -1: auto */
 };
 
-/* -- plans: a whole virtual file, described
- * ---------------------------------------------------------- */
+#define QFS_VIEW_OPTIONS_INIT                                                                     \
+    {                                                                                             \
+        .output_tensor_type = QFS_TYPE_NONE, .token_embedding_type = QFS_TYPE_NONE, .outtype = -1 \
+    }
+
+/* Sets one option by the name llama-quantize (or the converter) gives it, without the dashes: pure,
+ * leave-output-tensor, allow-requantize, output-tensor-type, token-embedding-type, tensor-type,
+ * tensor-type-file, override-kv, prune-layers, outtype. `value` is NULL for the first three; what
+ * is kept of it is copied into `arena`. -EINVAL with a sentence that names option and value,
+ * -ENOENT for a name that is not an option of views. */
+int qfs_view_options_set(struct qfs_view_options *options, struct qfs_arena *arena,
+                         const char *name, const char *value, struct qfs_error *error) QFS_MUST_USE;
+
+/* -- plans: a whole virtual file, described ---------------------------------------------------- */
 
 struct qfs_plan_tensor {
     const char *name;
@@ -98,7 +59,7 @@ struct qfs_plan_tensor {
     enum qfs_type type; /* in this file */
     enum qfs_type half; /* of the intermediate file: rows round through it before quantizing */
     const struct qfs_recipe *recipe; /* belongs to the conversion */
-    const float *imatrix;            /* ne[0] * ne[2] importances, or NULL; belongs to the plan */
+    const float *imatrix;            /* ne[0] * ne[2] importances, or NULL; the imatrix's own */
     uint64_t offset, nbytes;         /* in the file, without padding */
 };
 
@@ -114,13 +75,23 @@ struct qfs_region {
     uint32_t tensor;
 };
 
+/* A run of the header's bytes: the plan's own, or borrowed from the conversion, so that plans share
+ * the megabytes of vocabulary keys. */
+struct qfs_segment {
+    const uint8_t *data;
+    size_t size;
+    uint64_t offset; /* in the file */
+};
+
 /* Immutable. Regions are gap-free, ascending, and cover [0, size). */
 struct qfs_plan {
     struct qfs_arena arena;
     const struct qfs_conversion *conversion; /* borrowed: must outlive the plan */
     const struct qfs_ftype *ftype;
     uint64_t size, data_offset;
-    const uint8_t *header;           /* data_offset bytes, padding included */
+    const struct qfs_segment *segments; /* the header, padding included: gap-free, ascending, cover
+                                         * [0, data_offset); read with qfs_plan_header_read */
+    size_t nsegments;
     struct qfs_kvs kvs;              /* this file's keys, in order */
     struct qfs_plan_tensor *tensors; /* the file's order */
     size_t ntensors;
@@ -134,5 +105,8 @@ int qfs_plan_build(const struct qfs_conversion *conversion, const struct qfs_vie
 void qfs_plan_free(struct qfs_plan *plan);
 /* Index of the region that holds byte `offset` (< plan->size). */
 size_t qfs_plan_region_at(const struct qfs_plan *plan, uint64_t offset);
+/* Copies bytes [offset, offset + size) of the header, all below plan->data_offset: how regions of
+ * kind BYTES are served. */
+void qfs_plan_header_read(const struct qfs_plan *plan, uint64_t offset, void *data, size_t size);
 
 #endif

@@ -114,6 +114,63 @@ int qfs_parts_load(struct qfs_model *model, struct qfs_error *error) QFS_MUST_US
 int qfs_yaml_parse(struct qfs_arena *arena, const char *text, size_t size, const char *shown,
                    const struct qfs_json **ret_value, struct qfs_error *error) QFS_MUST_USE;
 
+/* -- tensor types of GGUF files ---------------------------------------------------------------- */
+
+/* Tensor types, numbered as in GGUF files (enum ggml_type). */
+enum qfs_type {
+    QFS_TYPE_F32 = 0,
+    QFS_TYPE_F16 = 1,
+    QFS_TYPE_Q4_0 = 2,
+    QFS_TYPE_Q4_1 = 3,
+    QFS_TYPE_Q5_0 = 6,
+    QFS_TYPE_Q5_1 = 7,
+    QFS_TYPE_Q8_0 = 8,
+    QFS_TYPE_Q8_1 = 9, /* ggml computes with it, no file holds it */
+    QFS_TYPE_Q2_K = 10,
+    QFS_TYPE_Q3_K = 11,
+    QFS_TYPE_Q4_K = 12,
+    QFS_TYPE_Q5_K = 13,
+    QFS_TYPE_Q6_K = 14,
+    QFS_TYPE_Q8_K = 15, /* likewise */
+    QFS_TYPE_IQ2_XXS = 16,
+    QFS_TYPE_IQ2_XS = 17,
+    QFS_TYPE_IQ3_XXS = 18,
+    QFS_TYPE_IQ1_S = 19,
+    QFS_TYPE_IQ4_NL = 20,
+    QFS_TYPE_IQ3_S = 21,
+    QFS_TYPE_IQ2_S = 22,
+    QFS_TYPE_IQ4_XS = 23,
+    QFS_TYPE_I8 = 24,
+    QFS_TYPE_I16 = 25,
+    QFS_TYPE_I32 = 26,
+    QFS_TYPE_I64 = 27,
+    QFS_TYPE_F64 = 28,
+    QFS_TYPE_IQ1_M = 29,
+    QFS_TYPE_BF16 = 30,
+    QFS_TYPE_TQ1_0 = 34,
+    QFS_TYPE_TQ2_0 = 35,
+    QFS_TYPE_MXFP4 = 39,
+    QFS_TYPE_NVFP4 = 40,
+    QFS_TYPE_Q1_0 = 41,
+    QFS_TYPE_Q2_0 = 42,
+    QFS_TYPE_COUNT = 43,
+    QFS_TYPE_NONE = -1,
+};
+
+struct qfs_type_info {
+    const char *name;     /* ggml's: "q4_K" */
+    uint16_t block_count; /* weights a block, 0 where the number names no type */
+    uint16_t block_bytes; /* bytes a block */
+    bool quantized;
+};
+
+/* Never NULL; block_count is 0 for a number that names no type. */
+const struct qfs_type_info *qfs_type_info(int type);
+/* By ggml's name ("q4_K", case-insensitive as llama-quantize takes it), else QFS_TYPE_NONE. */
+enum qfs_type qfs_type_by_name(const char *name);
+/* Bytes of a row of `row_size` weights (a multiple of block_count). */
+uint64_t qfs_row_bytes(enum qfs_type type, int64_t row_size);
+
 /* -- typed key-values in GGUF's encoding
  * ------------------------------------------------------------ Keys that the converter writes, or
  * that a GGUF source or imatrix holds. A value is kept as the bytes that follow its type number in
@@ -139,8 +196,8 @@ enum qfs_kv_type {
 struct qfs_kv {
     const char *key;
     enum qfs_kv_type type;
-    const uint8_t
-        *data; /* little-endian, as in the file; an array begins with item type and count */
+    bool nul;            /* a string in it holds a NUL byte, where llama-quantize cuts it */
+    const uint8_t *data; /* little-endian, as in the file; an array begins with item and count */
     size_t size;
 };
 
@@ -172,5 +229,72 @@ const struct qfs_kv *qfs_kv_find(const struct qfs_kvs *kvs, const char *key);
 /* Integer-typed scalars of any width, and booleans; false when absent or of another type. */
 bool qfs_kv_get_int(const struct qfs_kvs *kvs, const char *key, int64_t *ret_value);
 bool qfs_kv_get_text(const struct qfs_kvs *kvs, const char *key, struct qfs_text *ret_value);
+
+/* -- GGUF files as input ------------------------------------------------------------------------
+ */
+
+struct qfs_gguf_tensor {
+    const char *name; /* at most 63 bytes, as ggml has it */
+    enum qfs_type type;
+    uint8_t ndim;
+    int64_t ne[4];           /* ggml's order; unused are 1 */
+    uint64_t offset, nbytes; /* in the file; checked to lie within it */
+};
+
+/* The header of a GGUF file, checked as gguf_init_from_file checks it and more. */
+struct qfs_gguf {
+    struct qfs_arena arena;
+    struct qfs_kvs kvs;
+    struct qfs_gguf_tensor *tensors;
+    size_t ntensors;
+    uint64_t data_offset;
+};
+
+/* Parses the first `size` bytes of a file of `file_size`. -EAGAIN when the header goes on beyond
+ * `size` (and `size` is less than `file_size`): call again with more. `gguf` is filled (zeroed
+ * before the call) and keeps no pointer into `data`; free it with qfs_gguf_done. `shown` names the
+ * file. */
+int qfs_gguf_parse(struct qfs_gguf *gguf, const uint8_t *data, size_t size, uint64_t file_size,
+                   const char *shown, struct qfs_error *error) QFS_MUST_USE;
+/* Reads the header of an open file. */
+int qfs_gguf_read(struct qfs_gguf *gguf, int fd, const char *shown,
+                  struct qfs_error *error) QFS_MUST_USE;
+void qfs_gguf_done(struct qfs_gguf *gguf);
+
+/* -- importance matrices ------------------------------------------------------------------------
+ */
+
+struct qfs_imatrix_entry {
+    const char *name;    /* of the tensor: "blk.0.attn_q.weight" */
+    const float *values; /* mean squared activation of each column, experts one after the other */
+    size_t count;
+};
+
+/* Immutable; borrowed by view options and plans. */
+struct qfs_imatrix {
+    struct qfs_arena arena;
+    const char *file;    /* written to quantize.imatrix.file */
+    const char *dataset; /* first of the data sets, NULL: none */
+    int32_t nchunks;
+    struct qfs_imatrix_entry *entries; /* sorted by name */
+    size_t nentries;
+};
+
+struct qfs_imatrix_options {
+    const char *file; /* what quantize.imatrix.file is to hold; NULL: the base name of the path */
+    const char *const *include; /* parts of names: only entries that hold one of them */
+    size_t ninclude;
+    const char *const *exclude; /* entries that hold none of them; not together with include */
+    size_t nexclude;
+};
+
+/* Reads llama-imatrix's GGUF format or its older binary one, as llama-quantize does. `options` may
+ * be NULL. -EINVAL for values that are not finite or negative: llama-quantize stops at them. */
+int qfs_imatrix_open(const char *path, const struct qfs_imatrix_options *options,
+                     struct qfs_imatrix **ret_imatrix, struct qfs_error *error) QFS_MUST_USE;
+void qfs_imatrix_free(struct qfs_imatrix *imatrix);
+/* NULL when the matrix has no such tensor. */
+const struct qfs_imatrix_entry *qfs_imatrix_find(const struct qfs_imatrix *imatrix,
+                                                 const char *name);
 
 #endif

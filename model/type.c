@@ -1,4 +1,4 @@
-#include "quantfs/gguf.h"
+#include "quantfs/model.h"
 
 #include <strings.h>
 
@@ -11,11 +11,13 @@ static const struct qfs_type_info types[QFS_TYPE_COUNT] = {
     [QFS_TYPE_Q5_0] = {"q5_0", 32, 22, true},
     [QFS_TYPE_Q5_1] = {"q5_1", 32, 24, true},
     [QFS_TYPE_Q8_0] = {"q8_0", 32, 34, true},
+    [QFS_TYPE_Q8_1] = {"q8_1", 32, 36, true},
     [QFS_TYPE_Q2_K] = {"q2_K", 256, 84, true},
     [QFS_TYPE_Q3_K] = {"q3_K", 256, 110, true},
     [QFS_TYPE_Q4_K] = {"q4_K", 256, 144, true},
     [QFS_TYPE_Q5_K] = {"q5_K", 256, 176, true},
     [QFS_TYPE_Q6_K] = {"q6_K", 256, 210, true},
+    [QFS_TYPE_Q8_K] = {"q8_K", 256, 292, true},
     [QFS_TYPE_IQ2_XXS] = {"iq2_xxs", 256, 66, true},
     [QFS_TYPE_IQ2_XS] = {"iq2_xs", 256, 74, true},
     [QFS_TYPE_IQ3_XXS] = {"iq3_xxs", 256, 98, true},
