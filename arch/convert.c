@@ -1,0 +1,261 @@
+/* The converter from start to end: which family, what config says, every tensor, every key. */
+#include "converter.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static int unknown_class(struct qfs_converter *c, const char *name)
+{
+    struct qfs_buffer known = {0};
+    size_t count;
+    const struct qfs_family *const *families = qfs_families(&count);
+    for (size_t i = 0; i < count; i++)
+        for (const char *const *class = families[i]->hf_classes; *class; class ++)
+            qfs_buffer_printf(&known, "%s%s", known.size ? ", " : "", *class);
+    int rc = qfs_fail(
+        c->error, ENOTSUP, "%s/config.json: architecture %.80s is not known; known are %.*s",
+        c->model->path, name, (int)QFS_MIN(known.size, (size_t)400), (char *)known.data);
+    qfs_buffer_done(&known);
+    return rc;
+}
+
+/* get_model_architecture */
+static int find_family(struct qfs_converter *c)
+{
+    const struct qfs_json *config = c->model->config;
+    const struct qfs_json *text = qfs_json_get(config, "text_config");
+    const struct qfs_json *classes = qfs_json_get(config, "architectures");
+    const struct qfs_json *inner = qfs_json_get(text, "architectures");
+    const struct qfs_json *name = qfs_json_at(classes, 0);
+    if (!qfs_json_is_null(inner))
+        name = qfs_json_at(inner, 0);
+    c->hf_class = qfs_json_string(name);
+    if (!c->hf_class)
+        return qfs_fail(c->error, EINVAL,
+                        "%s/config.json: does not say the model's class in architectures",
+                        c->model->path);
+    c->family = qfs_family_find(c->hf_class);
+    if (!c->family)
+        return unknown_class(c, c->hf_class);
+    for (const struct qfs_family *f = c->family; f && !c->arch; f = f->parent)
+        c->arch = f->arch;
+    return 0;
+}
+
+/* Mirrors the global rope settings into c->rope where config has no per-attention ones. */
+static int prepare_rope(struct qfs_converter *c)
+{
+    static const struct {
+        const char *key, *names[6];
+    } mirrored[] = {
+        {"rope_theta",
+         {"global_rope_theta", "rope_global_theta", "rope_theta_global", "rope_theta",
+          "rotary_emb_base"}},
+        {"partial_rotary_factor", {"partial_rotary_factor", "rope_pct", "rope_percent"}},
+        {"original_max_position_embeddings", {"original_max_position_embeddings"}},
+    };
+    const struct qfs_json *rope = qfs_hparam(c, "rope_parameters");
+    if (!rope)
+        rope = qfs_hparam(c, "rope_scaling");
+    if (qfs_json_truthy(rope) && rope->kind != QFS_JSON_OBJECT)
+        return qfs_fail(c->error, EINVAL, "%s/config.json: rope_parameters is not an object",
+                        c->model->path);
+    c->rope = qfs_dict_copy(c->arena, rope);
+    if (!c->rope)
+        return qfs_fail_memory(c->error);
+    if (qfs_json_get(c->rope, "full_attention") || qfs_json_get(c->rope, "sliding_attention"))
+        return 0;
+    const struct qfs_json *local =
+        qfs_hparam_any(c, "local_rope_theta", "rope_local_theta", "rope_theta_local",
+                       "swa_rope_theta", "rope_local_base_freq");
+    if (!qfs_json_is_null(local)) {
+        struct qfs_json *sliding = qfs_dict_copy(c->arena, NULL);
+        if (!sliding || qfs_dict_set(c->arena, sliding, "rope_theta", local) < 0 ||
+            qfs_dict_set(c->arena, c->rope, "sliding_attention", sliding) < 0)
+            return qfs_fail_memory(c->error);
+    }
+    const struct qfs_json *type = qfs_json_get(c->rope, "type");
+    if (!qfs_json_get(c->rope, "rope_type") && !qfs_json_is_null(type) &&
+        qfs_dict_set(c->arena, c->rope, "rope_type", type) < 0)
+        return qfs_fail_memory(c->error);
+    for (size_t i = 0; i < QFS_COUNT(mirrored); i++) {
+        const struct qfs_json *value = qfs_hparam_first(c, mirrored[i].names);
+        if (!qfs_json_get(c->rope, mirrored[i].key) && !qfs_json_is_null(value) &&
+            qfs_dict_set(c->arena, c->rope, mirrored[i].key, value) < 0)
+            return qfs_fail_memory(c->error);
+    }
+    return 0;
+}
+
+static int prepare_hparams(struct qfs_converter *c)
+{
+    static const char *const layers[] = {"n_layers", "num_hidden_layers", "n_layer", "num_layers",
+                                         NULL};
+    const struct qfs_json *text = qfs_json_get(c->model->config, "text_config");
+    int rc;
+    c->hparams = qfs_dict_copy(c->arena, c->model->config);
+    if (!c->hparams || qfs_dict_merge(c->arena, c->hparams, text) < 0)
+        return qfs_fail_memory(c->error);
+    if ((rc = qfs_hparam_size(c, layers, &c->block_count)) < 0)
+        return rc;
+    if (c->block_count > 4096)
+        return qfs_fail(c->error, EINVAL,
+                        "%s/config.json: %lld layers are more than the 4096 expected",
+                        c->model->path, (long long)c->block_count);
+    return prepare_rope(c);
+}
+
+/* index_tensors: every source tensor through the family's filter. A name that comes up again keeps
+ * its first place and the later tensor, as a dict does. */
+static int index_tensors(struct qfs_converter *c)
+{
+    int (*filter)(struct qfs_converter *, const char *, const char **) = QFS_HOOK(c, filter);
+    struct qfs_map seen = {0};
+    int rc = 0;
+    if (!filter)
+        filter = qfs_text_filter;
+    c->tensors = qfs_arena_array(c->arena, c->model->ntensors, sizeof(*c->tensors));
+    if (!c->tensors)
+        return qfs_fail_memory(c->error);
+    for (size_t i = 0; i < c->model->ntensors && rc >= 0; i++) {
+        const struct qfs_tensor *tensor = &c->model->tensors[i];
+        const char *name;
+        uint64_t where;
+        if ((rc = filter(c, tensor->name, &name)) < 0 || !name)
+            continue;
+        const struct qfs_recipe *recipe = qfs_lazy_source(c, tensor);
+        if (!recipe) {
+            rc = -ENOMEM;
+        } else if (qfs_map_get(&seen, qfs_text_of(name), &where)) {
+            c->tensors[where].recipe = recipe;
+        } else {
+            c->tensors[c->ntensors] = (struct qfs_lazy){name, recipe};
+            if ((rc = qfs_map_set(&seen, qfs_text_of(name), c->ntensors++)) < 0)
+                qfs_fail_memory(c->error);
+        }
+    }
+    qfs_map_done(&seen);
+    return rc < 0 ? rc : 0;
+}
+
+/* --outtype auto: the first BF16 or F16 matrix decides. */
+static enum qfs_outtype guess_outtype(const struct qfs_converter *c)
+{
+    for (size_t i = 0; i < c->ntensors; i++) {
+        const struct qfs_recipe *recipe = c->tensors[i].recipe;
+        if (recipe->ndim >= 2 && recipe->dtype == QFS_DTYPE_BF16)
+            return QFS_OUTTYPE_BF16;
+        if (recipe->ndim >= 2 && recipe->dtype == QFS_DTYPE_F16)
+            return QFS_OUTTYPE_F16;
+    }
+    return QFS_OUTTYPE_F16;
+}
+
+/* get_total_parameter_count */
+static void count_parameters(const struct qfs_conversion *out, uint64_t ret_nparams[3],
+                             int64_t *ret_nexperts)
+{
+    uint64_t total = 0, shared = 0, expert = 0;
+    int64_t sum = 0, ntensors = 0;
+    for (size_t i = 0; i < out->ntensors; i++) {
+        const struct qfs_recipe *recipe = out->tensors[i].recipe;
+        uint64_t size = (uint64_t)qfs_recipe_count(recipe);
+        if (strstr(out->tensors[i].name, "_exps.") && recipe->ndim >= 3) {
+            bool bias = strstr(out->tensors[i].name, ".bias") != NULL;
+            int64_t experts = recipe->shape[recipe->ndim - (bias ? 2 : 3)];
+            expert += size / (uint64_t)experts;
+            sum += experts;
+            ntensors++;
+        } else {
+            shared += size;
+        }
+        total += size;
+    }
+    ret_nparams[0] = total;
+    ret_nparams[1] = shared;
+    ret_nparams[2] = expert;
+    *ret_nexperts = ntensors ? sum / ntensors : 0;
+}
+
+static int run(struct qfs_converter *c)
+{
+    int (*begin)(struct qfs_converter *) = NULL, (*keys)(struct qfs_converter *) = NULL;
+    int (*extra)(struct qfs_converter *) = NULL, (*finish)(struct qfs_converter *) = NULL;
+    int (*vocab)(struct qfs_converter *) = NULL;
+    uint64_t nparams[3];
+    int64_t nexperts;
+    int rc;
+
+    if ((rc = find_family(c)) < 0 || (rc = prepare_hparams(c)) < 0)
+        return rc;
+    begin = QFS_HOOK(c, begin);
+    extra = QFS_HOOK(c, extra);
+    finish = QFS_HOOK(c, finish);
+    keys = QFS_HOOK(c, keys);
+    vocab = QFS_HOOK(c, vocab);
+    if (begin && (rc = begin(c)) < 0)
+        return rc;
+    c->out->arch = c->arch;
+    if ((rc = qfs_names_init(c)) < 0 || (rc = index_tensors(c)) < 0)
+        return rc;
+    c->out->auto_outtype = guess_outtype(c);
+    qfs_kv_string(&c->out->kvs, "general.architecture", c->arch);
+
+    if (extra && (rc = extra(c)) < 0)
+        return rc;
+    for (size_t i = 0; i < c->ntensors; i++)
+        if ((rc = qfs_convert_tensor(c, c->tensors[i].recipe, c->tensors[i].name)) < 0)
+            return rc;
+    if (finish && (rc = finish(c)) < 0)
+        return rc;
+    for (int64_t bid = 0; c->experts_waiting && bid < c->block_count; bid++)
+        if (c->experts_waiting[bid])
+            return qfs_fail(c->error, EINVAL,
+                            "%s: layer %lld lacks some experts' weights: download the "
+                            "model again",
+                            c->model->path, (long long)bid);
+    if (c->out->ntensors == 0)
+        return qfs_fail(c->error, EINVAL, "%s: has no weights", c->model->path);
+
+    count_parameters(c->out, nparams, &nexperts);
+    if ((rc = qfs_metadata_add(c->out, nparams, nexperts, c->error)) < 0)
+        return rc;
+    if (keys ? (rc = keys(c)) < 0
+             : (rc = qfs_text_keys(c)) < 0 || (rc = qfs_put_params(c, c->family->params)) < 0)
+        return rc;
+    qfs_kv_u32(&c->out->kvs, "general.quantization_version", 2);
+    if ((rc = vocab ? vocab(c) : qfs_vocab_gpt2(c->out, c->error)) < 0)
+        return rc;
+    return c->out->kvs.failed ? qfs_fail_memory(c->error) : 0;
+}
+
+int qfs_convert(const struct qfs_model *model, struct qfs_conversion **ret_conversion,
+                struct qfs_error *error)
+{
+    struct qfs_error local = {0};
+    struct qfs_conversion *out = calloc(1, sizeof(*out));
+    struct qfs_converter c = {.out = out, .model = model, .error = error ? error : &local};
+    if (!out)
+        return qfs_fail_memory(error);
+    out->model = model;
+    out->kvs.arena = &out->arena;
+    c.arena = &out->arena;
+    int rc = run(&c);
+    qfs_map_done(&c.names);
+    qfs_map_done(&c.emitted);
+    qfs_map_done(&c.experts);
+    if (rc < 0)
+        qfs_conversion_free(out);
+    else
+        *ret_conversion = out;
+    return rc;
+}
+
+void qfs_conversion_free(struct qfs_conversion *conversion)
+{
+    if (!conversion)
+        return;
+    free(conversion->tensors);
+    qfs_arena_done(&conversion->arena);
+    free(conversion);
+}

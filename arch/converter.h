@@ -1,0 +1,189 @@
+/* Private to the arch room: the converter at work, and what a family gives it.
+ *
+ * A family is the C counterpart of one of the converter's model classes: the class names it answers
+ * to, tables of keys, and a few hooks, each with the converter's own moment to run. A hook that is
+ * NULL means TextModel's behaviour; one that is there may call the qfs_text_* function it extends.
+ */
+#ifndef QUANTFS_ARCH_CONVERTER_H
+#define QUANTFS_ARCH_CONVERTER_H
+
+#include "quantfs/arch.h"
+
+struct qfs_converter;
+
+/* One hyperparameter and the key it becomes. */
+enum qfs_param_type {
+    QFS_PARAM_U32,
+    QFS_PARAM_U32_OR_LIST, /* a list becomes an array of int32, as GGUFWriter.add_array types it */
+    QFS_PARAM_F32,
+    QFS_PARAM_BOOL,
+    QFS_PARAM_STRING,
+};
+
+struct qfs_param {
+    const char *key; /* behind "ARCH.": "context_length"; NULL ends a table */
+    enum qfs_param_type type;
+    const char *names[8]; /* the first that config has counts, even if it is null (then: no key) */
+};
+
+struct qfs_family {
+    const char *arch;              /* GGUF's name: "llama" */
+    const char *const *hf_classes; /* names in config.json's architectures; ends with NULL */
+    const struct qfs_family
+        *parent; /* whose hooks serve where this one has none; NULL: TextModel */
+    const struct qfs_param
+        *params; /* keys after TextModel's, before the `keys` hook; may be NULL */
+    /* Before anything else: may change c->hparams, block_count, arch. */
+    int (*begin)(struct qfs_converter *c);
+    /* filter_tensors: the name to go on with (may be `name`, or new in c's arena); *ret_name NULL
+     * drops the tensor. */
+    int (*filter)(struct qfs_converter *c, const char *name, const char **ret_name);
+    /* generate_extra_tensors: calls qfs_convert_tensor for each. */
+    int (*extra)(struct qfs_converter *c);
+    /* modify_tensors: calls qfs_text_tensor or qfs_emit. bid: -1 where the name has no number. */
+    int (*tensor)(struct qfs_converter *c, const struct qfs_recipe *data, const char *name,
+                  int bid);
+    /* tensor_force_quant: an enum qfs_type number; -1: no override; QFS_QUANT_AS_OUTTYPE. */
+    int (*force_quant)(struct qfs_converter *c, const char *name, const char *new_name, int bid,
+                       int ndims);
+    /* After the last tensor: what is still buffered is an error. */
+    int (*finish)(struct qfs_converter *c);
+    /* set_gguf_parameters, all of it. */
+    int (*keys)(struct qfs_converter *c);
+    int (*vocab)(struct qfs_converter *c);
+};
+
+enum { QFS_QUANT_AS_OUTTYPE = -2 }; /* tensor_force_quant returned True */
+
+struct qfs_lazy { /* an entry of the converter's model_tensors */
+    const char *name;
+    const struct qfs_recipe *recipe;
+};
+
+struct qfs_converter {
+    struct qfs_conversion *out;
+    const struct qfs_model *model;
+    struct qfs_arena *arena; /* out->arena */
+    const struct qfs_family *family;
+    const char *hf_class;
+    const char *arch;
+    struct qfs_json *hparams; /* merged with text_config; a copy that hooks may change */
+    struct qfs_json *rope;    /* rope_parameters, a copy */
+    int64_t block_count;
+    struct qfs_lazy *tensors; /* model_tensors: filtered and renamed, in order */
+    size_t ntensors;
+    struct qfs_map names;     /* source name pattern → tensor number, for this architecture */
+    struct qfs_map emitted;   /* tensor names written so far */
+    struct qfs_map experts;   /* expert weights seen so far: name → const struct qfs_recipe * */
+    int64_t *experts_waiting; /* by layer: kept and not yet taken */
+    struct qfs_error *error;
+};
+
+/* The hook of the family or of the nearest ancestor that has it; NULL: none has. */
+#define QFS_HOOK(c, hook)                               \
+    ({                                                  \
+        const struct qfs_family *family_ = (c)->family; \
+        while (family_ && !family_->hook)               \
+            family_ = family_->parent;                  \
+        family_ ? family_->hook : NULL;                 \
+    })
+
+/* The family that answers to a class name, NULL if none. list.c */
+const struct qfs_family *qfs_family_find(const char *hf_class);
+/* All families; their number in *ret_count. */
+const struct qfs_family *const *qfs_families(size_t *ret_count);
+
+/* -- hyperparameters: hparams.c
+ * --------------------------------------------------------------------- */
+
+/* A copy of an object with room for more members; NULL when out of memory. */
+struct qfs_json *qfs_dict_copy(struct qfs_arena *arena, const struct qfs_json *object);
+/* dict[key] = value; -ENOMEM. */
+int qfs_dict_set(struct qfs_arena *arena, struct qfs_json *dict, const char *key,
+                 const struct qfs_json *value);
+/* {**dict, **other} */
+int qfs_dict_merge(struct qfs_arena *arena, struct qfs_json *dict, const struct qfs_json *other);
+/* find_hparam: the value of the first of `names` (ending with NULL) that is there; NULL if none. */
+const struct qfs_json *qfs_hparam_first(const struct qfs_converter *c, const char *const *names);
+const struct qfs_json *qfs_hparam(const struct qfs_converter *c, const char *name);
+#define qfs_hparam_any(c, ...) qfs_hparam_first((c), (const char *const[]){__VA_ARGS__, NULL})
+/* hparams[name] as an integer ≥ 0, an error naming config.json and the key otherwise. */
+int qfs_hparam_size(struct qfs_converter *c, const char *const *names, int64_t *ret_value);
+
+/* -- keys: keys.c
+ * ----------------------------------------------------------------------------------- */
+
+/* "ARCH.name" in the arena. */
+const char *qfs_key(struct qfs_converter *c, const char *name);
+int qfs_put_param(struct qfs_converter *c, const char *key, enum qfs_param_type type,
+                  const struct qfs_json *value);
+int qfs_put_params(struct qfs_converter *c, const struct qfs_param *table);
+void qfs_put_u32(struct qfs_converter *c, const char *name, int64_t value);
+void qfs_put_f32(struct qfs_converter *c, const char *name, double value);
+void qfs_put_bool(struct qfs_converter *c, const char *name, bool value);
+/* _try_set_pooling_type: sentence-transformers' modules.json. */
+int qfs_put_pooling(struct qfs_converter *c);
+
+/* -- shared by families
+ * ---------------------------------------------------------------------------- */
+
+/* head_dim, or what hidden_size leaves a head. llama.c */
+int qfs_head_dim(struct qfs_converter *c, int64_t *ret_dim);
+/* The rope_freqs tensor where rope_type is llama3; nothing otherwise. llama.c */
+int qfs_llama3_rope_factors(struct qfs_converter *c);
+
+/* -- TextModel: text_model.c
+ * ------------------------------------------------------------------------- */
+
+int qfs_text_filter(struct qfs_converter *c, const char *name, const char **ret_name);
+int qfs_text_keys(struct qfs_converter *c);
+int qfs_text_tensor(struct qfs_converter *c, const struct qfs_recipe *data, const char *name,
+                    int bid);
+
+/* -- tensors: tensor_names.c, emit.c
+ * ------------------------------------------------------------------ */
+
+int qfs_names_init(struct qfs_converter *c);
+/* map_tensor_name with suffixes .weight and .bias; NULL (and an error set) if unknown. */
+const char *qfs_map_name(struct qfs_converter *c, const char *name);
+/* match_model_tensor_name: `key` as in gguf-py, "blk.{bid}.ffn_gate_inp". */
+bool qfs_name_matches(const struct qfs_converter *c, const char *new_name, const char *key,
+                      const char *suffix, int bid);
+/* format_tensor_name */
+const char *qfs_format_name(struct qfs_converter *c, const char *key, const char *suffix, int bid);
+/* One round of prepare_tensors' loop, from the source name on. */
+int qfs_convert_tensor(struct qfs_converter *c, const struct qfs_recipe *data, const char *name);
+/* Adds a tensor to the file. `name` is the source name. */
+int qfs_emit(struct qfs_converter *c, const struct qfs_recipe *data, const char *name,
+             const char *new_name, int bid);
+/* Keeps an expert's weight; *ret_full says that `wanted` of them wait for layer `bid`. */
+int qfs_expert_keep(struct qfs_converter *c, const struct qfs_recipe *data, const char *name,
+                    int bid, int64_t wanted, bool *ret_full);
+/* Takes a kept one by name; NULL (and an error set) if it is not there. */
+const struct qfs_recipe *qfs_expert_take(struct qfs_converter *c, const char *name);
+
+/* -- recipes: recipe.c. NULL (and an error set) on failure or NULL operands, so calls may nest.
+ * -------- */
+
+const struct qfs_recipe *qfs_lazy_source(struct qfs_converter *c, const struct qfs_tensor *tensor);
+const struct qfs_recipe *qfs_lazy_floats(struct qfs_converter *c, const float *data, int64_t count);
+/* Shape must have as many elements. */
+const struct qfs_recipe *qfs_lazy_reshape(struct qfs_converter *c, const struct qfs_recipe *a,
+                                          int ndim, const int64_t *shape);
+const struct qfs_recipe *qfs_lazy_swapaxes(struct qfs_converter *c, const struct qfs_recipe *a,
+                                           int i, int j); /* negative axes count from the end */
+const struct qfs_recipe *qfs_lazy_slice(struct qfs_converter *c, const struct qfs_recipe *a,
+                                        int axis, int64_t first, int64_t count);
+/* torch.cat along axis 0; torch.stack with a new axis 0. */
+const struct qfs_recipe *qfs_lazy_concat(struct qfs_converter *c,
+                                         const struct qfs_recipe *const *parts, size_t count);
+const struct qfs_recipe *qfs_lazy_stack(struct qfs_converter *c,
+                                        const struct qfs_recipe *const *parts, size_t count);
+const struct qfs_recipe *qfs_lazy_unary(struct qfs_converter *c, enum qfs_op op,
+                                        const struct qfs_recipe *a, double number);
+/* LlamaModel.permute: rows regrouped from rotate-half to interleaved pairs, head by head. */
+const struct qfs_recipe *qfs_lazy_permute_heads(struct qfs_converter *c, const struct qfs_recipe *a,
+                                                int64_t nheads);
+int64_t qfs_recipe_count(const struct qfs_recipe *recipe); /* elements */
+
+#endif

@@ -1,0 +1,146 @@
+/* From a source tensor to a tensor of the file: prepare_tensors' loop of the converter. */
+#include "converter.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const skipped_suffixes[] = {".attention.masked_bias", ".attention.bias",
+                                               ".rotary_emb.inv_freq"};
+
+/* Matrices that stay F32 whatever the outtype, where the architecture has them. */
+static const char *const f32_tensors[] = {
+    "blk.{bid}.ffn_gate_inp",
+    "blk.{bid}.ffn_gate_inp_shexp",
+    "position_embd",
+    "token_types",
+    "blk.{bid}.ssm_conv1d",
+    "blk.{bid}.shortconv.conv",
+    "blk.{bid}.time_mix_first",
+    "blk.{bid}.time_mix_w1",
+    "blk.{bid}.time_mix_w2",
+    "blk.{bid}.time_mix_decay_w1",
+    "blk.{bid}.time_mix_decay_w2",
+    "blk.{bid}.time_mix_lerp_fused",
+    "posnet.{bid}.norm1",
+    "posnet.{bid}.norm2",
+    "v.position_embd",
+    "a.position_embd",
+    "blk.{bid}.altup_correct_coef",
+    "blk.{bid}.altup_predict_coef",
+    "blk.{bid}.ssm_conv1d_q",
+    "blk.{bid}.ssm_conv1d_k",
+    "blk.{bid}.ssm_conv1d_v",
+    "blk.{bid}.indexer.proj",
+};
+
+/* The first part of a dotted name that is a number, -1 if there is none. */
+static int block_of(const char *name)
+{
+    for (const char *part = name; part; part = strchr(part, '.')) {
+        part += *part == '.';
+        size_t digits = strspn(part, "0123456789");
+        if (digits && digits < 9 && (part[digits] == '.' || part[digits] == 0))
+            return atoi(part);
+    }
+    return -1;
+}
+
+int qfs_convert_tensor(struct qfs_converter *c, const struct qfs_recipe *data, const char *name)
+{
+    int (*tensor)(struct qfs_converter *, const struct qfs_recipe *, const char *, int) =
+        QFS_HOOK(c, tensor);
+    if (!data)
+        return -c->error->code;
+    for (size_t i = 0; i < QFS_COUNT(skipped_suffixes); i++)
+        if (qfs_ends_with(name, skipped_suffixes[i]))
+            return 0;
+    return (tensor ? tensor : qfs_text_tensor)(c, data, name, block_of(name));
+}
+
+static bool ends_as_weight(const char *name)
+{
+    return qfs_ends_with(name, ".weight") || qfs_ends_with(name, ".lora_a") ||
+           qfs_ends_with(name, ".lora_b");
+}
+
+static bool stays_f32(const struct qfs_converter *c, const char *new_name, int bid)
+{
+    if (!ends_as_weight(new_name))
+        return true;
+    for (size_t i = 0; i < QFS_COUNT(f32_tensors); i++)
+        if (qfs_name_matches(c, new_name, f32_tensors[i], ".weight", bid))
+            return true;
+    return false;
+}
+
+int qfs_emit(struct qfs_converter *c, const struct qfs_recipe *data, const char *name,
+             const char *new_name, int bid)
+{
+    struct qfs_conversion *out = c->out;
+    int (*force)(struct qfs_converter *, const char *, const char *, int, int) =
+        QFS_HOOK(c, force_quant);
+    if (!data || !new_name)
+        return -c->error->code;
+    if (data->ndim > 4 || qfs_recipe_count(data) == 0)
+        return qfs_fail(c->error, EINVAL, "%s: tensor %s is empty or has more than 4 dimensions",
+                        c->model->path, name);
+    if (strlen(new_name) >= 64)
+        return qfs_fail(c->error, EINVAL,
+                        "%s: tensor %s: its GGUF name has more than 63 characters", c->model->path,
+                        name);
+    if (out->ntensors == out->tensors_capacity) {
+        size_t capacity = out->tensors_capacity ? out->tensors_capacity * 2 : 256;
+        struct qfs_out_tensor *tensors = realloc(out->tensors, capacity * sizeof(*tensors));
+        if (!tensors)
+            return qfs_fail_memory(c->error);
+        out->tensors = tensors;
+        out->tensors_capacity = capacity;
+    }
+    int fresh = qfs_map_set(&c->emitted, qfs_text_of(new_name), out->ntensors);
+    if (fresh < 0)
+        return qfs_fail_memory(c->error);
+    if (!fresh)
+        return qfs_fail(c->error, EINVAL, "%s: two tensors become %s, the second is %s",
+                        c->model->path, new_name, name);
+
+    struct qfs_out_tensor tensor = {.name = new_name, .recipe = data, .forced_type = -1};
+    int forced = force ? force(c, name, new_name, bid, data->ndim) : -1;
+    if (data->ndim <= 1 || qfs_ends_with(new_name, "_norm.weight"))
+        tensor.keep_f32 = true;
+    else if (forced >= 0)
+        tensor.forced_type = forced;
+    else if (forced != QFS_QUANT_AS_OUTTYPE)
+        tensor.keep_f32 = stays_f32(c, new_name, bid);
+    out->tensors[out->ntensors++] = tensor;
+    return 0;
+}
+
+int qfs_expert_keep(struct qfs_converter *c, const struct qfs_recipe *data, const char *name,
+                    int bid, int64_t wanted, bool *ret_full)
+{
+    if (bid < 0 || bid >= c->block_count)
+        return qfs_fail(c->error, EINVAL,
+                        "%s: tensor %s: its layer is not among the %lld of config.json",
+                        c->model->path, name, (long long)c->block_count);
+    if (!c->experts_waiting)
+        c->experts_waiting =
+            qfs_arena_array(c->arena, (size_t)c->block_count, sizeof(*c->experts_waiting));
+    if (!c->experts_waiting ||
+        qfs_map_set(&c->experts, qfs_text_of(name), (uint64_t)(uintptr_t)data) < 0)
+        return qfs_fail_memory(c->error);
+    *ret_full = ++c->experts_waiting[bid] >= wanted;
+    return 0;
+}
+
+const struct qfs_recipe *qfs_expert_take(struct qfs_converter *c, const char *name)
+{
+    uint64_t recipe;
+    int bid = block_of(name);
+    if (!qfs_map_get(&c->experts, qfs_text_of(name), &recipe) || bid < 0 || bid >= c->block_count) {
+        qfs_fail(c->error, EINVAL, "%s: tensor %s is missing: download the model again",
+                 c->model->path, name);
+        return NULL;
+    }
+    c->experts_waiting[bid]--;
+    return (const struct qfs_recipe *)(uintptr_t)recipe;
+}

@@ -1,0 +1,189 @@
+/* Llama and what is built like it: Mistral, Mixtral, SmolLM2. */
+#include "converter.h"
+
+#include "torch_math.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+static const char *const classes[] = {
+    "LlamaForCausalLM",   "LLaMAForCausalLM", "MistralForCausalLM",     "MixtralForCausalLM",
+    "VLlama3ForCausalLM", "LlamaModel",       "IQuestCoderForCausalLM", NULL};
+
+static int filter(struct qfs_converter *c, const char *name, const char **ret_name)
+{
+    /* SmolVLM names its language model so */
+    const char *inner = strstr(name, "text_model.");
+    if (inner) {
+        name = qfs_arena_printf(c->arena, "%.*s%s", (int)(inner - name), name, inner + 11);
+        if (!name)
+            return qfs_fail_memory(c->error);
+    }
+    return qfs_text_filter(c, name, ret_name);
+}
+
+static int merge_experts(struct qfs_converter *c, int bid, int64_t nexperts)
+{
+    static const char *const weights[] = {"w1", "w2", "w3"};
+    const struct qfs_recipe **parts = qfs_arena_array(c->arena, (size_t)nexperts, sizeof(*parts));
+    if (!parts)
+        return qfs_fail_memory(c->error);
+    for (size_t w = 0; w < QFS_COUNT(weights); w++) {
+        for (int64_t x = 0; x < nexperts; x++) {
+            char name[128];
+            snprintf(name, sizeof(name), "model.layers.%d.block_sparse_moe.experts.%lld.%s.weight",
+                     bid, (long long)x, weights[w]);
+            if (!(parts[x] = qfs_expert_take(c, name)))
+                return -c->error->code;
+        }
+        const char *merged =
+            qfs_arena_printf(c->arena, "layers.%d.feed_forward.experts.%s.weight", bid, weights[w]);
+        if (!merged)
+            return qfs_fail_memory(c->error);
+        int rc = qfs_text_tensor(c, qfs_lazy_stack(c, parts, (size_t)nexperts), merged, bid);
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
+}
+
+static int tensor(struct qfs_converter *c, const struct qfs_recipe *data, const char *name, int bid)
+{
+    static const char *const head_names[] = {"n_heads", "num_attention_heads", NULL};
+    static const char *const kv_names[] = {"n_kv_heads", "num_key_value_heads", NULL};
+    static const char *const expert_names[] = {"num_local_experts", NULL};
+    int64_t nheads, nexperts;
+    bool full;
+    int rc = qfs_hparam_size(c, head_names, &nheads);
+    if (rc < 0)
+        return rc;
+    if (strcmp(c->hf_class, "LlamaModel") == 0 &&
+        !(name = qfs_arena_printf(c->arena, "model.%s", name)))
+        return qfs_fail_memory(c->error);
+    if (qfs_ends_with(name, "q_proj.weight") || qfs_ends_with(name, "q_proj.bias"))
+        data = qfs_lazy_permute_heads(c, data, nheads);
+    if (qfs_ends_with(name, "k_proj.weight") || qfs_ends_with(name, "k_proj.bias")) {
+        if (!qfs_json_is_null(qfs_hparam_first(c, kv_names)) &&
+            (rc = qfs_hparam_size(c, kv_names, &nheads)) < 0)
+            return rc;
+        data = qfs_lazy_permute_heads(c, data, nheads);
+    }
+    if (!data)
+        return -c->error->code;
+    if (!strstr(name, "block_sparse_moe.experts"))
+        return qfs_text_tensor(c, data, name, bid);
+    if ((rc = qfs_hparam_size(c, expert_names, &nexperts)) < 0 ||
+        (rc = qfs_expert_keep(c, data, name, bid, nexperts * 3, &full)) < 0)
+        return rc;
+    return full ? merge_experts(c, bid, nexperts) : 0;
+}
+
+/* head_dim, or what hidden_size leaves a head. */
+int qfs_head_dim(struct qfs_converter *c, int64_t *ret_dim)
+{
+    static const char *const dim_names[] = {"head_dim", NULL};
+    static const char *const hidden_names[] = {"hidden_size", NULL};
+    static const char *const head_names[] = {"num_attention_heads", NULL};
+    int64_t hidden, nheads;
+    int rc;
+    if (!qfs_json_is_null(qfs_hparam(c, "head_dim"))) {
+        if ((rc = qfs_hparam_size(c, dim_names, ret_dim)) < 0)
+            return rc;
+    } else {
+        if ((rc = qfs_hparam_size(c, hidden_names, &hidden)) < 0 ||
+            (rc = qfs_hparam_size(c, head_names, &nheads)) < 0)
+            return rc;
+        *ret_dim = nheads ? hidden / nheads : 0;
+    }
+    if (*ret_dim <= 0 || *ret_dim > 1 << 16)
+        return qfs_fail(c->error, EINVAL, "%s/config.json: head_dim is no size of a head",
+                        c->model->path);
+    return 0;
+}
+
+static int keys(struct qfs_converter *c)
+{
+    static const char *const vocab_names[] = {"vocab_size", NULL};
+    int64_t vocab_size, dim;
+    int rc = qfs_text_keys(c);
+    if (rc < 0 || (rc = qfs_hparam_size(c, vocab_names, &vocab_size)) < 0)
+        return rc;
+    qfs_put_u32(c, "vocab_size", vocab_size);
+    if ((rc = qfs_head_dim(c, &dim)) < 0)
+        return rc;
+    qfs_put_u32(c, "rope.dimension_count", dim);
+    return 0;
+}
+
+static int vocab(struct qfs_converter *c)
+{
+    return qfs_vocab_llama(c->out, c->error);
+}
+
+static double rope_number(const struct qfs_json *rope, const char *key, double fallback)
+{
+    double value;
+    return qfs_json_real(qfs_json_get(rope, key), &value) ? value : fallback;
+}
+
+struct llama3_rope {
+    double base, factor, low, high, context;
+};
+
+/* One factor. Everything is a float32 tensor except config's numbers, which torch rounds to float32
+ * when they meet one. */
+static float llama3_factor(const struct llama3_rope *rope, float exponent)
+{
+    float frequency = qfs_torch_rdiv(1.0, qfs_torch_powf((float)rope->base, exponent));
+    float wavelength = qfs_torch_rdiv(2 * M_PI, frequency);
+    if (wavelength < (float)(rope->context / rope->high))
+        return 1;
+    if (wavelength > (float)(rope->context / rope->low))
+        return (float)rope->factor;
+    float smooth = (qfs_torch_rdiv(rope->context, wavelength) - (float)rope->low) /
+                   (float)(rope->high - rope->low);
+    return qfs_torch_rdiv(1.0, (1.0f - smooth) / (float)rope->factor + smooth);
+}
+
+/* Llama 3.1's frequency factors: one a pair of rotated dimensions. */
+int qfs_llama3_rope_factors(struct qfs_converter *c)
+{
+    const struct qfs_json *full = qfs_json_get(c->rope, "full_attention");
+    const struct qfs_json *params = full ? full : c->rope;
+    const char *type = qfs_json_string(qfs_json_get(params, "rope_type"));
+    int64_t dim;
+    int rc;
+    if (!type || strcasecmp(type, "llama3") != 0)
+        return 0;
+    if ((rc = qfs_head_dim(c, &dim)) < 0)
+        return rc;
+    const struct llama3_rope rope = {
+        rope_number(params, "rope_theta", 10000.0),
+        rope_number(params, "factor", 8.0),
+        rope_number(params, "low_freq_factor", 1.0),
+        rope_number(params, "high_freq_factor", 4.0),
+        rope_number(params, "original_max_position_embeddings", 8192),
+    };
+    int64_t count = (dim + 1) / 2;
+    float *factors = qfs_arena_array(c->arena, (size_t)count, sizeof(*factors));
+    if (!factors)
+        return qfs_fail_memory(c->error);
+    for (int64_t i = 0; i < count; i++)
+        factors[i] = llama3_factor(&rope, (float)(2 * i) / (float)dim);
+    const char *name = qfs_format_name(c, "rope_freqs", ".weight", -1);
+    if (!name)
+        return -c->error->code;
+    return qfs_convert_tensor(c, qfs_lazy_floats(c, factors, count), name);
+}
+
+const struct qfs_family qfs_family_llama = {
+    .arch = "llama",
+    .hf_classes = classes,
+    .filter = filter,
+    .extra = qfs_llama3_rope_factors,
+    .tensor = tensor,
+    .keys = keys,
+    .vocab = vocab,
+};

@@ -1,0 +1,271 @@
+/* Lazy tensors. Movement (reshape, transpose, slice) becomes strides over one operand, so a chain
+ * of them stays one VIEW node; only where strides cannot say it does a view stand on a view. */
+#include "converter.h"
+
+#include <string.h>
+
+int64_t qfs_recipe_count(const struct qfs_recipe *recipe)
+{
+    int64_t count = 1;
+    for (int i = 0; i < recipe->ndim; i++)
+        count *= recipe->shape[i];
+    return count;
+}
+
+static struct qfs_recipe *node(struct qfs_converter *c, enum qfs_op op, size_t noperands)
+{
+    struct qfs_recipe *recipe = qfs_arena_alloc(c->arena, sizeof(*recipe));
+    const struct qfs_recipe **operands =
+        noperands ? qfs_arena_array(c->arena, noperands, sizeof(*operands)) : NULL;
+    if (!recipe || (noperands && !operands)) {
+        qfs_fail_memory(c->error);
+        return NULL;
+    }
+    recipe->op = op;
+    recipe->noperands = (uint32_t)noperands;
+    recipe->operands = operands;
+    return recipe;
+}
+
+static void set_operand(struct qfs_recipe *recipe, size_t i, const struct qfs_recipe *operand)
+{
+    ((const struct qfs_recipe **)recipe->operands)[i] = operand;
+}
+
+static const struct qfs_recipe *misfit(struct qfs_converter *c, const char *what)
+{
+    qfs_fail(
+        c->error, EINVAL,
+        "%s: a tensor's shape does not fit config.json: it cannot be %s as this architecture needs",
+        c->model->path, what);
+    return NULL;
+}
+
+const struct qfs_recipe *qfs_lazy_source(struct qfs_converter *c, const struct qfs_tensor *tensor)
+{
+    struct qfs_recipe *recipe = node(c, QFS_OP_SOURCE, 0);
+    if (!recipe)
+        return NULL;
+    recipe->dtype = tensor->dtype;
+    recipe->ndim = tensor->ndim;
+    memcpy(recipe->shape, tensor->shape, sizeof(recipe->shape));
+    recipe->source = tensor;
+    return recipe;
+}
+
+const struct qfs_recipe *qfs_lazy_floats(struct qfs_converter *c, const float *data, int64_t count)
+{
+    struct qfs_recipe *recipe = node(c, QFS_OP_DATA, 0);
+    char *copy =
+        recipe ? qfs_arena_copy(c->arena, (const char *)data, (size_t)count * sizeof(*data)) : NULL;
+    if (!copy) {
+        qfs_fail_memory(c->error);
+        return NULL;
+    }
+    recipe->dtype = QFS_DTYPE_F32;
+    recipe->ndim = 1;
+    recipe->shape[0] = count;
+    recipe->data = copy;
+    return recipe;
+}
+
+static void row_major(struct qfs_recipe *recipe)
+{
+    int64_t stride = 1;
+    for (int i = recipe->ndim - 1; i >= 0; i--) {
+        recipe->strides[i] = stride;
+        stride *= recipe->shape[i];
+    }
+}
+
+/* A VIEW with a's shape: over a's operand if a is a view, else over a itself. */
+static struct qfs_recipe *view_of(struct qfs_converter *c, const struct qfs_recipe *a)
+{
+    struct qfs_recipe *view = a ? node(c, QFS_OP_VIEW, 1) : NULL;
+    if (!view)
+        return NULL;
+    view->dtype = a->dtype;
+    view->ndim = a->ndim;
+    memcpy(view->shape, a->shape, sizeof(view->shape));
+    if (a->op == QFS_OP_VIEW) {
+        memcpy(view->strides, a->strides, sizeof(view->strides));
+        view->start = a->start;
+        set_operand(view, 0, a->operands[0]);
+    } else {
+        row_major(view);
+        set_operand(view, 0, a);
+    }
+    return view;
+}
+
+/* Whether `shape` can be laid over the elements of `a` by strides alone; fills strides. The usual
+ * rule: each run of a's axes that are contiguous among themselves is cut anew. */
+static bool restride(const struct qfs_recipe *a, int ndim, const int64_t *shape, int64_t *strides)
+{
+    int64_t old_shape[QFS_MAX_DIMS], old_strides[QFS_MAX_DIMS];
+    int nold = 0, i = 0, j = 0;
+    for (int d = 0; d < a->ndim; d++)
+        if (a->shape[d] != 1) {
+            old_shape[nold] = a->shape[d];
+            old_strides[nold++] = a->strides[d];
+        }
+    while (i < nold && j < ndim) {
+        int64_t have = old_shape[i], want = shape[j];
+        int first_old = i++, first_new = j++;
+        while (have != want) {
+            if (want < have) {
+                if (j == ndim)
+                    return false;
+                want *= shape[j++];
+            } else {
+                if (i == nold)
+                    return false;
+                have *= old_shape[i++];
+            }
+        }
+        for (int k = first_old; k < i - 1; k++)
+            if (old_strides[k] != old_shape[k + 1] * old_strides[k + 1])
+                return false;
+        int64_t stride = old_strides[i - 1];
+        for (int k = j - 1; k >= first_new; k--) {
+            strides[k] = stride;
+            stride *= shape[k];
+        }
+    }
+    for (; j < ndim; j++)
+        strides[j] = 1;
+    return i == nold;
+}
+
+const struct qfs_recipe *qfs_lazy_reshape(struct qfs_converter *c, const struct qfs_recipe *a,
+                                          int ndim, const int64_t *shape)
+{
+    int64_t count = 1, strides[QFS_MAX_DIMS];
+    if (!a)
+        return NULL;
+    for (int i = 0; i < ndim; i++)
+        if (shape[i] <= 0 || !qfs_mul(count, shape[i], &count))
+            return misfit(c, "reshaped");
+    if (count != qfs_recipe_count(a))
+        return misfit(c, "reshaped");
+    struct qfs_recipe *view = view_of(c, a);
+    if (!view)
+        return NULL;
+    if (restride(view, ndim, shape, strides)) {
+        memcpy(view->strides, strides, (size_t)ndim * sizeof(*strides));
+    } else { /* a view of the view's own elements in order */
+        struct qfs_recipe *outer = node(c, QFS_OP_VIEW, 1);
+        if (!outer)
+            return NULL;
+        outer->dtype = a->dtype;
+        outer->ndim = (uint8_t)ndim;
+        memcpy(outer->shape, shape, (size_t)ndim * sizeof(*shape));
+        row_major(outer);
+        set_operand(outer, 0, view);
+        return outer;
+    }
+    view->ndim = (uint8_t)ndim;
+    memcpy(view->shape, shape, (size_t)ndim * sizeof(*shape));
+    return view;
+}
+
+const struct qfs_recipe *qfs_lazy_swapaxes(struct qfs_converter *c, const struct qfs_recipe *a,
+                                           int i, int j)
+{
+    struct qfs_recipe *view = view_of(c, a);
+    if (!view)
+        return NULL;
+    i = i < 0 ? i + view->ndim : i;
+    j = j < 0 ? j + view->ndim : j;
+    if (i < 0 || j < 0 || i >= view->ndim || j >= view->ndim)
+        return misfit(c, "transposed");
+    int64_t shape = view->shape[i], stride = view->strides[i];
+    view->shape[i] = view->shape[j];
+    view->strides[i] = view->strides[j];
+    view->shape[j] = shape;
+    view->strides[j] = stride;
+    return view;
+}
+
+const struct qfs_recipe *qfs_lazy_slice(struct qfs_converter *c, const struct qfs_recipe *a,
+                                        int axis, int64_t first, int64_t count)
+{
+    struct qfs_recipe *view = view_of(c, a);
+    if (!view)
+        return NULL;
+    axis = axis < 0 ? axis + view->ndim : axis;
+    if (axis < 0 || axis >= view->ndim || first < 0 || count < 0 || count > view->shape[axis] ||
+        first > view->shape[axis] - count)
+        return misfit(c, "cut");
+    view->start += first * view->strides[axis];
+    view->shape[axis] = count;
+    return view;
+}
+
+static const struct qfs_recipe *join(struct qfs_converter *c, const struct qfs_recipe *const *parts,
+                                     size_t count, bool stack)
+{
+    struct qfs_recipe *recipe = count ? node(c, QFS_OP_CONCAT, count) : NULL;
+    if (!recipe)
+        return count ? NULL : misfit(c, "joined");
+    for (size_t i = 0; i < count; i++) {
+        const struct qfs_recipe *part = parts[i];
+        if (!part)
+            return NULL;
+        if (part->dtype != parts[0]->dtype || part->ndim != parts[0]->ndim ||
+            memcmp(part->shape + !stack, parts[0]->shape + !stack,
+                   (size_t)(part->ndim - !stack) * sizeof(*part->shape)) != 0)
+            return misfit(c, "joined");
+        set_operand(recipe, i, part);
+        recipe->shape[0] += stack ? 1 : part->shape[0];
+    }
+    if (parts[0]->ndim + stack > QFS_MAX_DIMS || (!stack && parts[0]->ndim == 0))
+        return misfit(c, "joined");
+    recipe->dtype = parts[0]->dtype;
+    recipe->ndim = (uint8_t)(parts[0]->ndim + stack);
+    for (int i = 1; i < recipe->ndim; i++)
+        recipe->shape[i] = parts[0]->shape[i - stack];
+    return recipe;
+}
+
+const struct qfs_recipe *qfs_lazy_concat(struct qfs_converter *c,
+                                         const struct qfs_recipe *const *parts, size_t count)
+{
+    return join(c, parts, count, false);
+}
+
+const struct qfs_recipe *qfs_lazy_stack(struct qfs_converter *c,
+                                        const struct qfs_recipe *const *parts, size_t count)
+{
+    return join(c, parts, count, true);
+}
+
+const struct qfs_recipe *qfs_lazy_unary(struct qfs_converter *c, enum qfs_op op,
+                                        const struct qfs_recipe *a, double number)
+{
+    struct qfs_recipe *recipe = a ? node(c, op, 1) : NULL;
+    if (!recipe)
+        return NULL;
+    /* The converter computes F16 in F16 and everything else in F32. */
+    recipe->dtype = a->dtype == QFS_DTYPE_F16 ? QFS_DTYPE_F16 : QFS_DTYPE_F32;
+    recipe->ndim = a->ndim;
+    memcpy(recipe->shape, a->shape, sizeof(recipe->shape));
+    recipe->number = number;
+    set_operand(recipe, 0, a);
+    return recipe;
+}
+
+const struct qfs_recipe *qfs_lazy_permute_heads(struct qfs_converter *c, const struct qfs_recipe *a,
+                                                int64_t nheads)
+{
+    if (!a)
+        return NULL;
+    if (a->ndim == 0 || a->ndim > QFS_MAX_DIMS - 2 || nheads <= 0 || a->shape[0] % nheads ||
+        a->shape[0] / nheads % 2)
+        return misfit(c, "split into heads");
+    int64_t shape[QFS_MAX_DIMS] = {nheads, 2, a->shape[0] / nheads / 2};
+    for (int i = 1; i < a->ndim; i++)
+        shape[i + 2] = a->shape[i];
+    const struct qfs_recipe *heads = qfs_lazy_reshape(c, a, a->ndim + 2, shape);
+    return qfs_lazy_reshape(c, qfs_lazy_swapaxes(c, heads, 1, 2), a->ndim, a->shape);
+}
