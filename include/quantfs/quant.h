@@ -47,6 +47,43 @@ bool qfs_isa_usable(enum qfs_isa isa);
 /* One set by name for tests and bench, NULL where this machine or build has none. */
 const struct qfs_kernels *qfs_kernels_of(enum qfs_isa isa);
 
+/* -- measuring ----------------------------------------------------------------------------------- */
+
+/* libggml-base's ggml_quantize_chunk. */
+typedef size_t qfs_reference_fn(int type, const float *from, void *to, int64_t start, int64_t nrows,
+                                int64_t row_size, const float *imatrix);
+
+enum qfs_bench_imatrix {
+    QFS_BENCH_NO_IMATRIX,
+    QFS_BENCH_IMATRIX, /* uniform^4, as activations' squares are spread */
+    QFS_BENCH_TIES,    /* the same with a third of it zeros: many equal candidates */
+};
+
+struct qfs_bench_case {
+    enum qfs_type type;
+    enum qfs_isa isa;
+    enum qfs_bench_imatrix imatrix;
+    qfs_reference_fn *reference; /* NULL: ours alone */
+    unsigned effort_ms;          /* thread time to spend on each side, about; 0: 200 */
+};
+
+struct qfs_bench_result {
+    double weights_per_s;           /* ours, one thread: the best of several short runs */
+    double reference_weights_per_s; /* the same for the reference in turns with ours; 0 without */
+};
+
+/* Times one kernel on Gaussian BF16 rows of 4096, in this thread's CPU time. -ENOTSUP where the machine
+ * lacks the instruction set or the type its kernel. */
+int qfs_bench_run(const struct qfs_bench_case *bench, struct qfs_bench_result *ret_result,
+                  struct qfs_error *error) QFS_MUST_USE;
+/* llama-quantize refuses these types without an imatrix; the reference must not be called so. */
+bool qfs_type_requires_imatrix(enum qfs_type type);
+
+/* Fills `x` with `count` floats of about normal distribution, deviation `sigma`, rounded to BF16; the
+ * same on every machine. *state is any number and moves on. */
+void qfs_gauss_fill(uint64_t *state, float sigma, float *x, int64_t count);
+uint64_t qfs_random(uint64_t *state); /* splitmix64 */
+
 /* -- producing ------------------------------------------------------------------------------------
  */
 

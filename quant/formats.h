@@ -1,0 +1,9 @@
+/* formats.h: the formats that have a kernel. X(type, name): enum qfs_type's QFS_TYPE_<type> is
+ * quantized by QFS_KERNEL(quantize_<name>), which body_<name>.c defines. The table of every
+ * instruction set, its tests and its measurements are made from this list. */
+#ifndef QUANTFS_FORMATS_H
+#define QUANTFS_FORMATS_H
+
+#define QFS_FORMATS(X) X(Q4_K, q4_k)
+
+#endif
