@@ -58,6 +58,7 @@ struct qfs_plan_tensor {
     int64_t ne[4];      /* ggml's order: ne[0] is the row; unused are 1 */
     enum qfs_type type; /* in this file */
     enum qfs_type half; /* of the intermediate file: rows round through it before quantizing */
+    bool checked;       /* llama-quantize wrote the file: it refuses weights that are not finite */
     const struct qfs_recipe *recipe; /* belongs to the conversion */
     const float *imatrix;            /* ne[0] * ne[2] importances, or NULL; the imatrix's own */
     uint64_t offset, nbytes;         /* in the file, without padding */

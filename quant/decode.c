@@ -1,0 +1,99 @@
+#include "worker.h"
+
+#include <string.h>
+
+#define DECODE_AS(ctype)                                                                  \
+    for (int64_t i = 0; i < count; i++) {                                                 \
+        ctype value;                                                                      \
+        memcpy(&value, (const uint8_t *)from + (size_t)i * sizeof(value), sizeof(value)); \
+        to[i] = (float)value;                                                             \
+    }                                                                                     \
+    break
+
+/* E4M3 without infinities ("fn") and E5M2, by arithmetic on the bits: both are exact in a float. */
+static float decode_e4m3(uint8_t byte)
+{
+    uint32_t sign = (uint32_t)(byte & 0x80) << 24, magnitude = byte & 0x7F, bits;
+    float value;
+    if (magnitude == 0x7F) {
+        bits = sign | 0x7FC00000;
+    } else if (magnitude < 8) { /* subnormal: multiples of 2^-9 */
+        value = (float)magnitude * 0x1p-9f;
+        return sign ? -value : value;
+    } else {
+        bits = sign | ((magnitude << 20) + ((127 - 7) << 23));
+    }
+    memcpy(&value, &bits, sizeof(value));
+    return value;
+}
+
+static float decode_e5m2(uint8_t byte)
+{
+    uint32_t sign = (uint32_t)(byte & 0x80) << 24, magnitude = byte & 0x7F, bits;
+    float value;
+    if (magnitude < 4) { /* subnormal: multiples of 2^-16 */
+        value = (float)magnitude * 0x1p-16f;
+        return sign ? -value : value;
+    }
+    bits = magnitude >= 0x7C ? 0x7F800000 | (magnitude & 3) << 21
+                             : (magnitude << 21) + ((127 - 15) << 23);
+    bits |= sign;
+    memcpy(&value, &bits, sizeof(value));
+    return value;
+}
+
+/* E8M0: a power of two, 255 is NaN. */
+static float decode_e8m0(uint8_t byte)
+{
+    uint32_t bits = byte == 255 ? 0x7FC00000 : byte ? (uint32_t)byte << 23 : 0x00400000;
+    float value;
+    memcpy(&value, &bits, sizeof(value));
+    return value;
+}
+
+void qfs_decode(const struct qfs_kernels *kernels, enum qfs_dtype dtype, const void *from,
+                float *to, int64_t count)
+{
+    const uint8_t *bytes = from;
+    switch (dtype) {
+    case QFS_DTYPE_F32:
+        memcpy(to, from, (size_t)count * sizeof(*to));
+        break;
+    case QFS_DTYPE_F16:
+        kernels->decode_f16(from, to, count);
+        break;
+    case QFS_DTYPE_BF16:
+        kernels->decode_bf16(from, to, count);
+        break;
+    case QFS_DTYPE_F8_E4M3:
+        for (int64_t i = 0; i < count; i++)
+            to[i] = decode_e4m3(bytes[i]);
+        break;
+    case QFS_DTYPE_F8_E5M2:
+        for (int64_t i = 0; i < count; i++)
+            to[i] = decode_e5m2(bytes[i]);
+        break;
+    case QFS_DTYPE_F8_E8M0:
+        for (int64_t i = 0; i < count; i++)
+            to[i] = decode_e8m0(bytes[i]);
+        break;
+    case QFS_DTYPE_F64:
+        DECODE_AS(double);
+    case QFS_DTYPE_I64:
+        DECODE_AS(int64_t);
+    case QFS_DTYPE_I32:
+        DECODE_AS(int32_t);
+    case QFS_DTYPE_I16:
+        DECODE_AS(int16_t);
+    case QFS_DTYPE_I8:
+        DECODE_AS(int8_t);
+    case QFS_DTYPE_U8:
+        DECODE_AS(uint8_t);
+    case QFS_DTYPE_BOOL:
+        for (int64_t i = 0; i < count; i++)
+            to[i] = bytes[i] != 0;
+        break;
+    case QFS_DTYPE_COUNT:
+        break;
+    }
+}

@@ -1,0 +1,176 @@
+/* Elements of a recipe, any run of them, without computing the rest.
+ *
+ * Movement works on bytes of any dtype: a run that is contiguous in the operand is read in one go,
+ * a transposed matrix by columns of the rows wanted. Arithmetic works on floats and rounds to its
+ * dtype. */
+#include "worker.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct reader {
+    const struct qfs_kernels *kernels;
+    const struct qfs_model *model;
+    struct qfs_error *error;
+};
+
+static int read_node(const struct reader *r, const struct qfs_recipe *node, int64_t first,
+                     int64_t count, uint8_t *out);
+
+/* Where element `index` of a view lies in its operand, and how many of the view's elements from it
+ * on lie there one behind the other. */
+static int64_t locate(const struct qfs_recipe *view, int64_t index, int64_t *ret_run)
+{
+    int64_t at = view->start, run = 1, contiguous = 1, rest = index;
+    bool unbroken = true;
+    for (int i = view->ndim - 1; i >= 0; i--) {
+        int64_t position = rest % view->shape[i];
+        rest /= view->shape[i];
+        at += position * view->strides[i];
+        unbroken = unbroken && (view->strides[i] == contiguous || view->shape[i] == 1);
+        if (unbroken)
+            run = (contiguous *= view->shape[i]);
+    }
+    *ret_run = run - index % run;
+    return at;
+}
+
+/* Whole rows of a view whose last axis has a stride and whose second last is contiguous. */
+static int read_transposed(const struct reader *r, const struct qfs_recipe *view, int64_t row,
+                           int64_t nrows, uint8_t *out)
+{
+    size_t size = qfs_dtypes[view->dtype].size;
+    int64_t ncols = view->shape[view->ndim - 1], height = view->shape[view->ndim - 2], run;
+    uint8_t *column = malloc((size_t)QFS_MIN(nrows, height) * size);
+    int rc = column ? 0 : qfs_fail_memory(r->error);
+    while (nrows && rc == 0) {
+        int64_t n = QFS_MIN(nrows, height - row % height);
+        int64_t at = locate(view, row * ncols, &run);
+        for (int64_t col = 0; col < ncols && rc == 0; col++) {
+            rc = read_node(r, view->operands[0], at + col * view->strides[view->ndim - 1], n,
+                           column);
+            for (int64_t i = 0; i < n && rc == 0; i++)
+                memcpy(out + (size_t)(i * ncols + col) * size, column + (size_t)i * size, size);
+        }
+        row += n;
+        nrows -= n;
+        out += (size_t)(n * ncols) * size;
+    }
+    free(column);
+    return rc;
+}
+
+static int read_view(const struct reader *r, const struct qfs_recipe *view, int64_t first,
+                     int64_t count, uint8_t *out)
+{
+    size_t size = qfs_dtypes[view->dtype].size;
+    int64_t ncols = view->ndim ? view->shape[view->ndim - 1] : 1, run;
+    if (view->ndim >= 2 && view->strides[view->ndim - 1] != 1 && ncols > 1 &&
+        view->strides[view->ndim - 2] == 1 && first % ncols == 0 && count % ncols == 0)
+        return read_transposed(r, view, first / ncols, count / ncols, out);
+    while (count) {
+        int64_t at = locate(view, first, &run);
+        run = QFS_MIN(run, count);
+        int rc = read_node(r, view->operands[0], at, run, out);
+        if (rc < 0)
+            return rc;
+        first += run;
+        count -= run;
+        out += (size_t)run * size;
+    }
+    return 0;
+}
+
+static int read_concat(const struct reader *r, const struct qfs_recipe *node, int64_t first,
+                       int64_t count, uint8_t *out)
+{
+    size_t size = qfs_dtypes[node->dtype].size;
+    for (uint32_t i = 0; i < node->noperands && count; i++) {
+        int64_t have = qfs_recipe_count(node->operands[i]);
+        if (first >= have) {
+            first -= have;
+            continue;
+        }
+        int64_t n = QFS_MIN(count, have - first);
+        int rc = read_node(r, node->operands[i], first, n, out);
+        if (rc < 0)
+            return rc;
+        first = 0;
+        count -= n;
+        out += (size_t)n * size;
+    }
+    return 0;
+}
+
+static void apply(enum qfs_op op, double number, float *x, int64_t count)
+{
+    float n = (float)number;
+    switch (op) {
+    case QFS_OP_ADD:
+        for (int64_t i = 0; i < count; i++)
+            x[i] += n;
+        break;
+    case QFS_OP_MUL:
+        for (int64_t i = 0; i < count; i++)
+            x[i] *= n;
+        break;
+    case QFS_OP_NEG_EXP:
+        for (int64_t i = 0; i < count; i++)
+            x[i] = -expf(x[i]);
+        break;
+    default:
+        break;
+    }
+}
+
+static int read_unary(const struct reader *r, const struct qfs_recipe *node, int64_t first,
+                      int64_t count, uint8_t *out)
+{
+    const struct qfs_recipe *operand = node->operands[0];
+    uint8_t *raw = malloc((size_t)count * qfs_dtypes[operand->dtype].size);
+    float *floats =
+        node->dtype == QFS_DTYPE_F32 ? (float *)out : malloc((size_t)count * sizeof(float));
+    int rc = raw && floats ? read_node(r, operand, first, count, raw) : qfs_fail_memory(r->error);
+    if (rc == 0) {
+        qfs_decode(r->kernels, operand->dtype, raw, floats, count);
+        apply(node->op, node->number, floats, count);
+        if (node->dtype == QFS_DTYPE_F16)
+            r->kernels->encode_f16(floats, out, count);
+        else if (node->dtype == QFS_DTYPE_BF16)
+            r->kernels->encode_bf16(floats, out, count);
+    }
+    free(raw);
+    if ((void *)floats != (void *)out)
+        free(floats);
+    return rc;
+}
+
+static int read_node(const struct reader *r, const struct qfs_recipe *node, int64_t first,
+                     int64_t count, uint8_t *out)
+{
+    size_t size = qfs_dtypes[node->dtype].size;
+    switch (node->op) {
+    case QFS_OP_SOURCE:
+        return qfs_model_pread(r->model, node->source, (uint64_t)first * size, out,
+                               (size_t)count * size, r->error);
+    case QFS_OP_DATA:
+        memcpy(out, (const uint8_t *)node->data + (size_t)first * size, (size_t)count * size);
+        return 0;
+    case QFS_OP_VIEW:
+        return read_view(r, node, first, count, out);
+    case QFS_OP_CONCAT:
+        return read_concat(r, node, first, count, out);
+    default:
+        return read_unary(r, node, first, count, out);
+    }
+}
+
+int qfs_recipe_read(const struct qfs_kernels *kernels, const struct qfs_model *model,
+                    const struct qfs_recipe *recipe, int64_t first, int64_t count, void *out,
+                    struct qfs_error *error)
+{
+    struct qfs_error local;
+    struct reader reader = {kernels, model, error ? error : &local};
+    return read_node(&reader, recipe, first, count, out);
+}
