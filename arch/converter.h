@@ -184,6 +184,5 @@ const struct qfs_recipe *qfs_lazy_unary(struct qfs_converter *c, enum qfs_op op,
 /* LlamaModel.permute: rows regrouped from rotate-half to interleaved pairs, head by head. */
 const struct qfs_recipe *qfs_lazy_permute_heads(struct qfs_converter *c, const struct qfs_recipe *a,
                                                 int64_t nheads);
-int64_t qfs_recipe_count(const struct qfs_recipe *recipe); /* elements */
 
 #endif
