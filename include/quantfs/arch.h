@@ -40,6 +40,8 @@ struct qfs_recipe {
     const struct qfs_recipe *const *operands;
 };
 
+int64_t qfs_recipe_count(const struct qfs_recipe *recipe); /* elements of the result */
+
 /* -- conversion
  * ------------------------------------------------------------------------------------- */
 
