@@ -91,7 +91,7 @@ static int keys(struct qfs_converter *c)
 
 static int vocab(struct qfs_converter *c)
 {
-    return qfs_vocab_bert(c->out, c->error);
+    return qfs_vocab_bert(c->out, c->hparams, c->error);
 }
 
 const struct qfs_family qfs_family_bert = {

@@ -119,7 +119,7 @@ static int keys(struct qfs_converter *c)
 
 static int vocab(struct qfs_converter *c)
 {
-    return qfs_vocab_llama(c->out, c->error);
+    return qfs_vocab_llama(c->out, c->hparams, c->error);
 }
 
 static double rope_number(const struct qfs_json *rope, const char *key, double fallback)

@@ -24,8 +24,7 @@ static int keys(struct qfs_converter *c)
 /* SentencePiece where there is a tokenizer.model, byte-level BPE otherwise. */
 static int vocab(struct qfs_converter *c)
 {
-    int rc = qfs_vocab_sentencepiece(c->out, c->error);
-    return rc == -ENOENT ? qfs_vocab_gpt2(c->out, c->error) : rc;
+    return qfs_vocab_sentencepiece_or_gpt2(c->out, c->hparams, c->error);
 }
 
 const struct qfs_family qfs_family_qwen2 = {

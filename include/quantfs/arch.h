@@ -86,13 +86,38 @@ void qfs_conversion_free(struct qfs_conversion *conversion);
 int qfs_metadata_add(struct qfs_conversion *conversion, const uint64_t nparams[3], int64_t nexperts,
                      struct qfs_error *error) QFS_MUST_USE;
 
-/* The tokenizer.* keys, in the converter's order. Each is a converter method of that name; families
- * choose. vocab_*.c */
-int qfs_vocab_llama(struct qfs_conversion *conversion, struct qfs_error *error) QFS_MUST_USE;
-int qfs_vocab_gpt2(struct qfs_conversion *conversion, struct qfs_error *error) QFS_MUST_USE;
-int qfs_vocab_sentencepiece(struct qfs_conversion *conversion,
+/* The tokenizer.* keys, in the converter's order, from the tokenizer's files of conversion->model.
+ * `hparams`: config merged with its text_config, as the family has changed it. Families choose. */
+
+/* _set_vocab_sentencepiece: tokenizer.model. -ENOENT (and nothing written) when there is none: the
+ * converter's FileNotFoundError, after which families try the next. vocab_sentencepiece.c */
+int qfs_vocab_sentencepiece(struct qfs_conversion *conversion, const struct qfs_json *hparams,
                             struct qfs_error *error) QFS_MUST_USE;
-int qfs_vocab_qwen(struct qfs_conversion *conversion, struct qfs_error *error) QFS_MUST_USE;
-int qfs_vocab_bert(struct qfs_conversion *conversion, struct qfs_error *error) QFS_MUST_USE;
+/* _set_vocab_gpt2: byte-level BPE as AutoTokenizer builds it. vocab_gpt2.c */
+int qfs_vocab_gpt2(struct qfs_conversion *conversion, const struct qfs_json *hparams,
+                   struct qfs_error *error) QFS_MUST_USE;
+/* _set_vocab_llama_hf: tokenizer.json with a Llama-like BPE. -ENOENT when it is another kind. */
+int qfs_vocab_llama_hf(struct qfs_conversion *conversion, struct qfs_error *error) QFS_MUST_USE;
+/* Qwen2Model.set_vocab and others: tokenizer.model if it is there, else as qfs_vocab_gpt2. */
+int qfs_vocab_sentencepiece_or_gpt2(struct qfs_conversion *conversion,
+                                    const struct qfs_json *hparams,
+                                    struct qfs_error *error) QFS_MUST_USE;
+/* LlamaModel.set_vocab: tries all of these, and has CodeLlama's and Granite's keys. vocab_llama.c */
+int qfs_vocab_llama(struct qfs_conversion *conversion, const struct qfs_json *hparams,
+                    struct qfs_error *error) QFS_MUST_USE;
+/* BertModel.set_vocab: WordPiece, and token_type_count. vocab_bert.c */
+int qfs_vocab_bert(struct qfs_conversion *conversion, const struct qfs_json *hparams,
+                   struct qfs_error *error) QFS_MUST_USE;
+
+/* gguf-py's SpecialVocab once more, as some families do after their vocabulary: special ids, add_*
+ * flags, chat template. `types`: the special_token_types argument, ending with NULL (NULL: the
+ * default ones). `ids`: what the family sets by _set_special_token, ending with type NULL (or NULL). */
+struct qfs_special_id {
+    const char *type; /* "eot" */
+    int64_t id;
+};
+int qfs_vocab_add_special(struct qfs_conversion *conversion, const char *const *types,
+                          const struct qfs_special_id *ids, bool with_chat_template,
+                          struct qfs_error *error) QFS_MUST_USE;
 
 #endif

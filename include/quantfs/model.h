@@ -106,6 +106,46 @@ int qfs_card_load(struct qfs_model *model, struct qfs_error *error) QFS_MUST_USE
 /* Parts: sets files, tensors, tensor_index. */
 int qfs_parts_load(struct qfs_model *model, struct qfs_error *error) QFS_MUST_USE;
 
+/* -- SentencePiece models (tokenizer.model): sentencepiece.c ------------------------------------- */
+
+enum qfs_piece_type { /* sentencepiece_model.proto's ModelProto.SentencePiece.Type */
+    QFS_PIECE_NORMAL = 1,
+    QFS_PIECE_UNKNOWN = 2,
+    QFS_PIECE_CONTROL = 3,
+    QFS_PIECE_USER_DEFINED = 4,
+    QFS_PIECE_UNUSED = 5,
+    QFS_PIECE_BYTE = 6,
+};
+
+enum qfs_sentencepiece_kind { /* TrainerSpec.ModelType */
+    QFS_SENTENCEPIECE_UNIGRAM = 1,
+    QFS_SENTENCEPIECE_BPE = 2,
+    QFS_SENTENCEPIECE_WORD = 3,
+    QFS_SENTENCEPIECE_CHAR = 4,
+};
+
+struct qfs_piece {
+    struct qfs_text text; /* not empty */
+    float score;
+    enum qfs_piece_type type;
+};
+
+struct qfs_sentencepiece {
+    struct qfs_piece *pieces;
+    size_t npieces, capacity;
+    enum qfs_sentencepiece_kind kind;
+    bool byte_fallback;
+    bool add_dummy_prefix, remove_extra_whitespaces, escape_whitespaces; /* of the normalizer */
+    struct qfs_text precompiled_charsmap;                                /* empty: none */
+    int32_t unk_id, bos_id, eos_id, pad_id; /* as the trainer was told; -1: none */
+};
+
+/* Reads what SentencePieceProcessor would load, and refuses what it refuses. Everything lives in
+ * `arena` (the bytes may be freed). */
+int qfs_sentencepiece_parse(struct qfs_arena *arena, const void *data, size_t size,
+                            const char *shown, struct qfs_sentencepiece *ret_model,
+                            struct qfs_error *error) QFS_MUST_USE;
+
 /* -- YAML
  * ------------------------------------------------------------------------------------------ */
 

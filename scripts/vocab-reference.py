@@ -1,0 +1,70 @@
+#!/usr/bin/env python3
+"""The reference's vocabulary keys of model directories, as tests/vocab_dump prints ours.
+
+Reads lines "METHOD<TAB>MODEL_DIR" from stdin (one process serves many: starting it takes seconds) and
+answers each with its keys or "error: ...", then a line "end". Runs with the reference's own Python:
+    ~/.cache/quantfs-reference/venv/bin/python scripts/vocab-reference.py < list
+"""
+import contextlib, hashlib, io, logging, os, sys
+from pathlib import Path
+
+ROOT = Path(os.environ.get('QUANTFS_REFERENCE', Path.home() / '.cache/quantfs-reference'))
+os.environ.update(CUDA_VISIBLE_DEVICES='', HF_HUB_OFFLINE='1', TRANSFORMERS_VERBOSITY='critical')
+sys.path[:0] = [str(ROOT / 'llama.cpp/gguf-py'), str(ROOT / 'llama.cpp')]
+
+import gguf                                     # noqa: E402
+from conversion.base import ModelBase, TextModel  # noqa: E402
+from conversion.bert import BertModel             # noqa: E402
+from conversion.llama import LlamaModel           # noqa: E402
+from conversion.qwen import Qwen2Model            # noqa: E402
+
+logging.disable(logging.CRITICAL)
+METHODS = {
+    'llama': (LlamaModel, LlamaModel.set_vocab),
+    'gpt2': (LlamaModel, TextModel._set_vocab_gpt2),
+    'sentencepiece': (LlamaModel, TextModel._set_vocab_sentencepiece),
+    'sentencepiece_or_gpt2': (Qwen2Model, Qwen2Model.set_vocab),
+    'bert': (BertModel, BertModel.set_vocab),
+}
+NAMES = {t: t.name.lower().replace('uint', 'u').replace('int', 'i').replace('float', 'f') for t in gguf.GGUFValueType}
+
+
+def line(writer, key, value):
+    data = writer._pack_val(value.value, value.type, add_vtype=False, sub_type=value.sub_type)
+    if value.type == gguf.GGUFValueType.ARRAY:
+        item = NAMES[gguf.GGUFValueType(int.from_bytes(data[:4], 'little'))]
+        return f"{key} array {item} {int.from_bytes(data[4:12], 'little')} {hashlib.sha256(data[12:]).hexdigest()}"
+    if value.type == gguf.GGUFValueType.STRING:
+        text = data[8:]
+        plain = len(text) < 64 and all(32 < c < 127 for c in text)
+        return f"{key} string {text.decode() if plain else hashlib.sha256(text).hexdigest()}"
+    return f"{key} {NAMES[value.type]} {data.hex()}"
+
+
+def run(method, directory):
+    cls, function = METHODS[method]
+    directory = os.path.abspath(directory)
+    os.chdir(os.path.dirname(directory))      # the converter is run as NAME in its parent
+    model = cls.__new__(cls)
+    model.dir_model = Path(os.path.basename(directory))
+    hparams = ModelBase.load_hparams(model.dir_model, False)
+    model.origin_hf_arch = (hparams.get('architectures') or [None])[0]
+    model.hparams = {**hparams, **hparams['text_config']} if 'text_config' in hparams else hparams
+    model.is_mistral_format, model.vocab_size = False, None
+    model.gguf_writer = writer = gguf.GGUFWriter(None, 'llama')
+    writer.kv_data[0].clear()
+    add_array = writer.add_array
+    writer.add_array = lambda k, v: add_array(k, sorted(v) if k == 'tokenizer.chat_templates' else v)
+    function(model)
+    return [line(writer, k, v) for k, v in writer.kv_data[0].items()]
+
+
+for request in sys.stdin:
+    method, directory = request.rstrip('\n').split('\t')
+    noise = io.StringIO()
+    try:
+        with contextlib.redirect_stdout(noise), contextlib.redirect_stderr(noise):
+            lines = run(method, directory)
+    except BaseException as e:
+        lines = [f'error: {type(e).__name__}: {e}'.replace('\n', ' ')]
+    print('\n'.join(lines + ['end']), flush=True)
