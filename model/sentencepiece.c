@@ -213,67 +213,87 @@ static int byte_of(struct qfs_text text)
     return high < 0 || low < 0 ? -1 : high << 4 | low;
 }
 
-/* What SentencePieceProcessor checks after parsing (ModelInterface::InitializePieces and the
- * normalizer), in its order. */
-static int check(const struct qfs_sentencepiece *model, const char *shown, struct qfs_error *error)
+struct names { /* seen so far */
+    struct qfs_map plain, reserved;
+    bool unknown, bytes[256];
+    unsigned nbytes;
+};
+
+static int check_piece(const struct qfs_sentencepiece *model, size_t i, struct names *names,
+                       const char *shown, struct qfs_error *error)
 {
-    struct qfs_map plain = {0}, reserved = {0}; /* two name spaces, as there */
-    bool unknown = false, found[256] = {0};
-    unsigned nbytes = 0;
-    size_t nnormal = 0;
-    int rc = 0;
-    for (size_t i = 0; i < model->npieces && rc == 0; i++) {
-        const struct qfs_piece *piece = &model->pieces[i];
-        bool normal = piece->type == QFS_PIECE_NORMAL || piece->type == QFS_PIECE_USER_DEFINED ||
-                      piece->type == QFS_PIECE_UNUSED;
-        nnormal += normal;
-        if (piece->text.size == 0) {
-            rc = qfs_fail(error, EINVAL, "%s: piece %zu is empty", shown, i);
-            break;
-        }
-        int fresh = qfs_map_set(normal ? &plain : &reserved, piece->text, i);
-        if (fresh < 0) {
-            rc = qfs_fail_memory(error);
-        } else if (!fresh) {
-            rc = qfs_fail(error, EINVAL, "%s: piece %zu, '%s', is there already", shown, i,
-                          piece->text.data);
-        } else if (piece->type == QFS_PIECE_UNKNOWN) {
-            if (unknown)
-                rc = qfs_fail(error, EINVAL, "%s: piece %zu is a second unknown piece", shown, i);
-            unknown = true;
-        } else if (piece->type == QFS_PIECE_BYTE) {
-            int byte = byte_of(piece->text);
-            if (!model->byte_fallback)
-                rc = qfs_fail(error, EINVAL, "%s: piece %zu is a byte but byte_fallback is off",
-                              shown, i);
-            else if (byte < 0)
-                rc = qfs_fail(error, EINVAL, "%s: piece %zu, '%s', is not a byte like <0x0A>",
-                              shown, i, piece->text.data);
-            else if (!found[byte])
-                nbytes += found[byte] = true;
-        }
+    const struct qfs_piece *piece = &model->pieces[i];
+    bool normal = piece->type == QFS_PIECE_NORMAL || piece->type == QFS_PIECE_USER_DEFINED ||
+                  piece->type == QFS_PIECE_UNUSED;
+    if (piece->text.size == 0 || memchr(piece->text.data, 0, piece->text.size))
+        return qfs_fail(error, EINVAL, "%s: piece %zu is empty or has a zero byte", shown, i);
+    /* A BPE model has one name space, the others have two. */
+    bool plain = normal || model->kind == QFS_SENTENCEPIECE_BPE;
+    int fresh = qfs_map_set(plain ? &names->plain : &names->reserved, piece->text, i);
+    if (fresh < 0)
+        return qfs_fail_memory(error);
+    if (!fresh)
+        return qfs_fail(error, EINVAL, "%s: piece %zu, '%s', is there already", shown, i,
+                        piece->text.data);
+    if (piece->type == QFS_PIECE_UNKNOWN) {
+        if (names->unknown)
+            return qfs_fail(error, EINVAL, "%s: piece %zu is a second unknown piece", shown, i);
+        names->unknown = true;
     }
-    qfs_map_done(&plain);
-    qfs_map_done(&reserved);
-    if (rc < 0)
-        return rc;
-    if (!unknown)
-        return qfs_fail(error, EINVAL, "%s: has no unknown piece, so it is no SentencePiece model",
-                        shown);
-    if (model->byte_fallback && nbytes < 256)
-        return qfs_fail(error, EINVAL, "%s: byte_fallback is on but only %u of 256 bytes are there",
-                        shown, nbytes);
-    if (model->kind == QFS_SENTENCEPIECE_UNIGRAM && nnormal == 0)
-        return qfs_fail(error, EINVAL, "%s: a unigram model without normal pieces", shown);
-    if (model->precompiled_charsmap.size) {
-        uint32_t trie = 0;
-        if (model->precompiled_charsmap.size > sizeof(trie))
-            memcpy(&trie, model->precompiled_charsmap.data, sizeof(trie));
-        if (model->precompiled_charsmap.size <= sizeof(trie) ||
-            trie >= model->precompiled_charsmap.size)
-            return qfs_fail(error, EINVAL, "%s: its normalization rules are broken", shown);
+    if (piece->type == QFS_PIECE_BYTE) {
+        int byte = byte_of(piece->text);
+        if (!model->byte_fallback)
+            return qfs_fail(error, EINVAL, "%s: piece %zu is a byte but byte_fallback is off",
+                            shown, i);
+        if (byte < 0)
+            return qfs_fail(error, EINVAL, "%s: piece %zu, '%s', is not a byte like <0x0A>", shown,
+                            i, piece->text.data);
+        names->nbytes += !names->bytes[byte];
+        names->bytes[byte] = true;
     }
     return 0;
+}
+
+/* Rules of normalization: the size of a trie, the trie, texts that end with a zero byte. */
+static bool charsmap_valid(struct qfs_text map)
+{
+    uint32_t trie;
+    if (map.size == 0)
+        return true;
+    if (map.size <= sizeof(trie))
+        return false;
+    memcpy(&trie, map.data, sizeof(trie));
+    return trie && trie % 1024 == 0 && trie < map.size - sizeof(trie) &&
+           map.data[map.size - 1] == 0;
+}
+
+/* What SentencePieceProcessor checks after parsing. */
+static int check(const struct qfs_sentencepiece *model, const char *shown, struct qfs_error *error)
+{
+    struct names names = {0};
+    bool normal = false;
+    int rc = 0;
+    for (size_t i = 0; i < model->npieces && rc == 0; i++) {
+        rc = check_piece(model, i, &names, shown, error);
+        normal = normal || (model->pieces[i].type != QFS_PIECE_UNKNOWN &&
+                            model->pieces[i].type != QFS_PIECE_CONTROL &&
+                            model->pieces[i].type != QFS_PIECE_BYTE);
+    }
+    if (rc < 0)
+        ;
+    else if (!names.unknown && !model->byte_fallback)
+        rc = qfs_fail(error, EINVAL, "%s: has no unknown piece, so it is no SentencePiece model",
+                      shown);
+    else if (model->byte_fallback && names.nbytes < 256)
+        rc = qfs_fail(error, EINVAL, "%s: byte_fallback is on but only %u of 256 bytes are there",
+                      shown, names.nbytes);
+    else if (model->kind == QFS_SENTENCEPIECE_UNIGRAM && !normal)
+        rc = qfs_fail(error, EINVAL, "%s: a unigram model without normal pieces", shown);
+    else if (!charsmap_valid(model->precompiled_charsmap))
+        rc = qfs_fail(error, EINVAL, "%s: its normalization rules are broken", shown);
+    qfs_map_done(&names.plain);
+    qfs_map_done(&names.reserved);
+    return rc;
 }
 
 int qfs_sentencepiece_parse(struct qfs_arena *arena, const void *data, size_t size,
