@@ -4,6 +4,12 @@
 #ifndef QUANTFS_FORMATS_H
 #define QUANTFS_FORMATS_H
 
-#define QFS_FORMATS(X) X(Q4_K, q4_k)
+/* clang-format off */
+#define QFS_FORMATS(X) \
+    X(Q2_K, q2_k) \
+    X(Q4_K, q4_k) \
+    X(Q5_K, q5_k) \
+    /* one line a format */
+/* clang-format on */
 
 #endif

@@ -65,6 +65,11 @@
 #define LANE_FN static inline __attribute__((always_inline))
 #define LANE_OUTLINE static __attribute__((noinline, unused))
 #define LANE_TABLE static const
+#if defined(__clang__)
+#define LANE_UNROLL(n) _Pragma(QFS_QUOTE(clang loop unroll_count(n)))
+#else
+#define LANE_UNROLL(n) _Pragma(QFS_QUOTE(GCC unroll n))
+#endif
 
 #if QFS_LANES == 1
 #include "lanes_scalar.h"
