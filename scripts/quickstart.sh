@@ -20,7 +20,7 @@ say 'build'
     { cat "$top/build.log"; exit 1; }
 rm -f "$top/build.log"
 meson compile -C "$top/build" | tail -n 1
-quantfs=$top/build/cli/quantfs
+quantfs=$top/build/quantfs
 "$quantfs" --version
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/quantfs-quickstart.XXXXXX")

@@ -1,0 +1,103 @@
+#!/usr/bin/env bash
+# Everything that is tested, on a bare clone: scripts/test.sh [STEP…]
+#
+#   unit       build with warnings as errors, run every test of tests/meson.build
+#   style      formatting, include rules between rooms, shell syntax
+#   sanitize   the same tests under ASan and UBSan (clang), and the concurrent ones under TSan
+#   neon       the kernels cross-built for aarch64, run under qemu
+#   golden     the reference's digests of every model of ../shared/models, where that is there
+#   client     llama.cpp itself (node-llama-cpp) opens a view on a live mount, where npm is there
+#
+# Prints what failed, and last `N passed, N failed`.
+set -uo pipefail
+top=$(cd "$(dirname "$0")/.." && pwd)
+cd "$top" || exit 1
+logs=$top/build-test-logs
+mkdir -p "$logs"
+passed=0 failed=0
+
+ok() { passed=$((passed + $1)); }
+bad() { failed=$((failed + $1)); }
+
+# check NAME COMMAND…: one test that passes when the command does
+check() {
+    local name=$1 log
+    log=$logs/$(echo "$1" | tr ' /' '__').log
+    shift
+    if "$@" >"$log" 2>&1; then ok 1; echo "ok    $name"; else bad 1; echo "FAIL  $name"; tail -n 40 "$log"; fi
+}
+
+# suite NAME BUILD_DIR [OPTION…]: meson test, counted test by test
+suite() {
+    local name=$1 dir=$2 log good wrong
+    log=$logs/$name.log
+    shift 2
+    meson test -C "$dir" --print-errorlogs --no-rebuild "$@" >"$log" 2>&1
+    good=$(sed -n 's/^Ok: *\([0-9]*\).*/\1/p' "$log" | tail -n 1)
+    wrong=$(sed -n 's/^\(Fail\|Timeout\|Unexpected Pass\): *\([0-9]*\).*/\2/p' "$log" | paste -sd+ | sed 's/^$/0/' | bc)
+    if [ -z "$good" ]; then bad 1; echo "FAIL  $name: did not run"; tail -n 40 "$log"; return; fi
+    ok "$good"; bad "$wrong"
+    if [ "$wrong" = 0 ]; then echo "ok    $name ($good tests)"; else echo "FAIL  $name ($wrong of $((good + wrong)))"; grep -vE '^ *[0-9]+/[0-9]+ .* (OK|SKIP)' "$log" | tail -n 80; fi
+}
+
+# build DIR OPTION…: 1 test
+build() {
+    local dir=$1
+    shift
+    [ -e "$dir/build.ninja" ] || check "configure $(basename "$dir")" meson setup "$dir" "$@"
+    check "build $(basename "$dir")" meson compile -C "$dir"
+}
+
+step_unit() {
+    build build-test --buildtype=release --werror
+    suite unit build-test
+}
+
+step_style() {
+    check 'include rules' python3 tests/include_rules.py
+    command -v clang-format >/dev/null &&
+        check 'formatting' sh -c 'git ls-files "*.c" "*.h" | grep -v _table | xargs clang-format --dry-run -Werror'
+    check 'shell syntax' sh -c 'for f in $(git ls-files "*.sh"); do bash -n "$f" || exit 1; done'
+}
+
+step_sanitize() {
+    CC=clang build build-asan -Db_sanitize=address,undefined -Db_lundef=false --buildtype=debugoptimized
+    ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 suite asan build-asan --no-suite slow -t 5
+    CC=clang build build-tsan -Db_sanitize=thread -Db_lundef=false --buildtype=debugoptimized
+    TSAN_OPTIONS=halt_on_error=1 suite tsan build-tsan --suite concurrent -t 5
+}
+
+step_neon() {
+    check 'neon kernels under qemu' sh scripts/test-neon.sh
+}
+
+step_golden() {
+    local shared=$top/../shared work=${QUANTFS_TEST_WORK:-$top/build-test-models}
+    [ -e "$shared/check/golden.py" ] || { echo 'skip  golden: no ../shared here'; return; }
+    local log=$logs/golden.log line
+    for mode in '' --mount '--shards 3'; do
+        # shellcheck disable=SC2086
+        python3 "$shared/check/golden.py" build-test/quantfs "$work" $(cat tests/golden/shared-models.txt) \
+            --types "$(cat tests/golden/shared-types.txt)" $mode >"$log" 2>&1
+        line=$(tail -n 1 "$log")
+        if [[ $line =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed$ ]]; then
+            ok "${BASH_REMATCH[1]}"; bad "${BASH_REMATCH[2]}"
+            echo "      golden $mode: $line"
+            [ "${BASH_REMATCH[2]}" = 0 ] || grep differs "$log" | head -n 30
+        else
+            bad 1; echo "FAIL  golden $mode"; tail -n 20 "$log"
+        fi
+    done
+}
+
+step_client() {
+    command -v npm >/dev/null || { echo 'skip  client: no npm here'; return; }
+    check 'llama.cpp reads a view on a mount' sh tests/client/run.sh build-test/quantfs
+}
+
+scripts/install-packages.sh test || { echo '0 passed, 1 failed'; exit 1; }
+for step in "${@:-unit style sanitize neon golden client}"; do
+    for one in $step; do "step_$one"; done
+done
+echo "$passed passed, $failed failed"
+[ "$failed" = 0 ]
