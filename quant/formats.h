@@ -9,6 +9,9 @@
     X(Q2_K, q2_k) \
     X(Q4_K, q4_k) \
     X(Q5_K, q5_k) \
+    X(IQ2_XXS, iq2_xxs) \
+    X(IQ2_XS, iq2_xs) \
+    X(IQ2_S, iq2_s) \
     /* one line a format */
 /* clang-format on */
 

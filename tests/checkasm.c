@@ -11,6 +11,7 @@
 #include "quantfs/quant.h"
 
 #include <dlfcn.h>
+#include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -352,6 +353,45 @@ static void quantize_guarded(enum qfs_type type, const struct qfs_kernels *kerne
     blocks_settle(type, out + GUARD, nbytes);
 }
 
+/* The reference gives up (aborts the program) on some finite input: sums that overflow, scales that
+ * come out infinite. Its abort callback leaves by a jump instead. */
+static jmp_buf given_up;
+
+static void reference_give_up(const char *message)
+{
+    (void)message;
+    longjmp(given_up, 1);
+}
+
+static bool reference_quantize(const struct options *options, enum qfs_type type, const float *x,
+                               uint8_t *blocks, int64_t nrows, int64_t row_size,
+                               const float *imatrix)
+{
+    if (setjmp(given_up))
+        return false;
+    options->reference((int)type, x, blocks, 0, nrows, row_size, imatrix);
+    return true;
+}
+
+/* Where the reference gives up, block by block; those that it has no answer for take ours. */
+static void reference_run(const struct options *options, enum qfs_type type,
+                          const struct shape *shape, const struct buffers *buffers,
+                          const float *imatrix)
+{
+    const struct qfs_type_info *info = qfs_type_info(type);
+    const int64_t row_size = shape->nblocks * info->block_count;
+    uint8_t *theirs = buffers->theirs + GUARD;
+    const uint8_t *ours = buffers->scalar + GUARD;
+    if (reference_quantize(options, type, buffers->x, theirs, shape->nrows, row_size, imatrix))
+        return;
+    for (int64_t i = 0; i < shape->nrows * shape->nblocks; i++) {
+        const int64_t at = i * info->block_count, bytes = i * info->block_bytes;
+        if (!reference_quantize(options, type, buffers->x + at, theirs + bytes, 1,
+                                info->block_count, imatrix ? imatrix + at % row_size : NULL))
+            memcpy(theirs + bytes, ours + bytes, info->block_bytes);
+    }
+}
+
 /* Runs all instruction sets over what `buffers` hold and returns the digest of the result: the
  * reference's where there is one, else the scalar kernel's. */
 static struct qfs_digest case_run(const struct options *options, enum qfs_type type,
@@ -365,8 +405,7 @@ static struct qfs_digest case_run(const struct options *options, enum qfs_type t
     quantize_guarded(type, qfs_kernels_of(QFS_ISA_SCALAR), shape, buffers, imatrix, buffers->scalar,
                      input, importance);
     if (options->reference && finite) {
-        options->reference((int)type, buffers->x, buffers->theirs + GUARD, 0, shape->nrows,
-                           row_size, imatrix);
+        reference_run(options, type, shape, buffers, imatrix);
         blocks_settle(type, buffers->theirs + GUARD, nbytes);
         if (memcmp(buffers->scalar + GUARD, buffers->theirs + GUARD, nbytes) != 0) {
             fail("differs from the reference", type, "scalar", input, importance);
@@ -576,6 +615,13 @@ static qfs_reference_fn *reference_open(const char *library)
     }
     qfs_reference_fn *reference;
     memcpy(&reference, &symbol, sizeof(reference));
+    typedef void (*callback_fn)(const char *message);
+    callback_fn (*set_abort_callback)(callback_fn callback);
+    symbol = dlsym(handle, "ggml_set_abort_callback");
+    if (symbol) {
+        memcpy(&set_abort_callback, &symbol, sizeof(set_abort_callback));
+        set_abort_callback(reference_give_up);
+    }
     return reference;
 }
 

@@ -1,0 +1,158 @@
+/* iq2_tile.h: what IQ2_XXS, IQ2_XS and IQ2_S do alike with super-blocks of 256 weights, two at a
+ * time: importances, signs, magnitudes, the scales to start from; after the search, four-bit scales. */
+#ifndef QUANTFS_IQ2_TILE_H
+#define QUANTFS_IQ2_TILE_H
+
+#include "fp16.h"
+#include "iq2_fit.h"
+#include "iq2_plain.h"
+
+#include "quantfs/quant.h"
+
+enum {
+    IQ2_BLOCK = 256,
+    IQ2_TILE_BLOCKS = 2,
+    IQ2_TILE = IQ2_TILE_BLOCKS * IQ2_BLOCK,
+    IQ2_TILE_GROUPS = IQ2_TILE / IQ2_GROUP,
+    IQ2_TILE_SUBS = IQ2_TILE / 16, /* or half of them */
+};
+
+struct iq2_tile {
+    float x[IQ2_TILE], weight[IQ2_TILE], root[IQ2_TILE]; /* see struct iq2_sub */
+    float middle[IQ2_TILE_SUBS], scale[IQ2_TILE_SUBS];
+    bool live[IQ2_TILE_SUBS]; /* else nothing of the sub-block is written, its signs neither */
+    uint8_t signs[IQ2_TILE_GROUPS];
+    struct iq2_found found[IQ2_TILE_SUBS];
+};
+
+LANE_FN int iq2_tile_nsubs(const struct iq2_rule *rule)
+{
+    return IQ2_TILE_GROUPS / rule->groups;
+}
+
+/* Magnitudes, signs and importances of super-block `b` of the tile. Without an imatrix (IQ2_S alone)
+ * importances are the squares, raised by a quarter of sigma2. */
+LANE_FN void iq2_tile_weigh(const float *x, const float *imatrix, float sigma2, int b,
+                            struct iq2_tile *tile)
+{
+    const int base = b * IQ2_BLOCK;
+    for (int i = 0; i < IQ2_BLOCK; i += 32) {
+        uint32_t negative = 0;
+        for (int k = i; k < i + 32; k += QFS_LANES) {
+            const lf value = lf_load(x + k), square = value * value;
+            const lf weight = imatrix ? lf_load(imatrix + k) * lf_sqrt(lf_set(sigma2) + square)
+                                      : lf_set(0.25f * sigma2) + square;
+            lf_store(tile->weight + base + k, weight);
+            lf_store(tile->root + base + k, lf_sqrt(weight));
+            const lm positive = lf_ge(value, lf_set(0.f));
+            lf_store(tile->x + base + k, lf_select(positive, value, lf_neg(value)));
+            negative |= lm_bits(lm_not(positive)) << (k - i);
+        }
+        memcpy(tile->signs + (base + i) / IQ2_GROUP, &negative, sizeof(negative));
+    }
+}
+
+/* Each group's largest magnitude; with `parity`, groups with an odd number of signs flip the sign of
+ * the weight that matters least (the first of equal ones), whose magnitude becomes negative. */
+LANE_FN void iq2_tile_balance(bool parity, struct iq2_tile *tile, float *max)
+{
+    for (int g = 0; g < IQ2_TILE_GROUPS; g += QFS_LANES) {
+        lf x[IQ2_GROUP];
+        int32_t odd[QFS_LANES], least[QFS_LANES];
+        lf_transpose(tile->x + g * IQ2_GROUP, IQ2_GROUP, IQ2_GROUP, x);
+        if (parity) {
+            lf weight[IQ2_GROUP];
+            lf_transpose(tile->weight + g * IQ2_GROUP, IQ2_GROUP, IQ2_GROUP, weight);
+            lf min = weight[0] * x[0] * x[0];
+            li at = li_set(0);
+            for (int i = 1; i < IQ2_GROUP; i++) {
+                const lf value = weight[i] * x[i] * x[i];
+                const lm less = lf_lt(value, min);
+                min = lf_select(less, value, min);
+                at = li_select(less, li_set(i), at);
+            }
+            for (int k = 0; k < QFS_LANES; k++)
+                odd[k] = __builtin_parity(tile->signs[g + k]);
+            const li flip = li_load(odd) << 31;
+            for (int i = 0; i < IQ2_GROUP; i++) {
+                const li here = li_select(li_eq(at, li_set(i)), flip, li_set(0));
+                x[i] = lf_bits(li_bits(x[i]) ^ here);
+            }
+            li_store(least, at);
+        }
+        lf largest = x[0];
+        for (int i = 1; i < IQ2_GROUP; i++)
+            largest = lf_max(largest, x[i]);
+        lf_store(max + g, largest);
+        for (int k = 0; parity && k < QFS_LANES; k++) {
+            float *flipped = &tile->x[(g + k) * IQ2_GROUP + least[k]];
+            *flipped = odd[k] ? -*flipped : *flipped;
+            tile->signs[g + k] ^= (uint8_t)(odd[k] << least[k]);
+        }
+    }
+}
+
+/* Where the tries of each sub-block are. */
+LANE_FN void iq2_tile_start(const struct iq2_rule *rule, const float *max, struct iq2_tile *tile)
+{
+    const int nsubs = iq2_tile_nsubs(rule);
+    if (rule->fitted)
+        for (int sub = 0; sub < nsubs; sub += QFS_LANES) {
+            lf x[IQ2_FIT_SUB], weight[IQ2_FIT_SUB];
+            lf_transpose(tile->x + sub * IQ2_FIT_SUB, IQ2_FIT_SUB, IQ2_FIT_SUB, x);
+            lf_transpose(tile->weight + sub * IQ2_FIT_SUB, IQ2_FIT_SUB, IQ2_FIT_SUB, weight);
+            lf_store(tile->scale + sub, iq2_fit(x, weight));
+        }
+    for (int sub = 0; sub < nsubs; sub++) {
+        float largest = max[sub * rule->groups];
+        for (int k = 1; k < rule->groups; k++) {
+            const float next = max[sub * rule->groups + k];
+            largest = largest > next ? largest : next;
+        }
+        tile->live[sub] = !(largest < rule->floor);
+        if (rule->fitted) {
+            tile->middle[sub] = tile->scale[sub] * 3;
+            tile->live[sub] &= !(tile->middle[sub] <= 0);
+        } else {
+            tile->middle[sub] = largest;
+            tile->scale[sub] = largest / 5;
+        }
+    }
+}
+
+LANE_FN float iq2_sigma2(const struct iq2_rule *rule, const float *x)
+{
+    float sum = 0;
+    for (int i = 0; i < IQ2_BLOCK; i++)
+        sum += x[i] * x[i];
+    return rule->sigma_factor * sum / IQ2_BLOCK;
+}
+
+/* Signs as they are written: flipped where the scale came out negative (those that are written),
+ * none where the sub-block is dead. Returns the super-block's scale (0: all is zero) and gives the
+ * sub-blocks' scales in its units. */
+LANE_FN float iq2_tile_scale(const struct iq2_rule *rule, int b, struct iq2_tile *tile,
+                             uint8_t *codes)
+{
+    const int nsubs = iq2_tile_nsubs(rule) / IQ2_TILE_BLOCKS;
+    const uint8_t written = rule->parity ? 127 : 255;
+    const bool *live = tile->live + b * nsubs;
+    struct iq2_found *found = tile->found + b * nsubs;
+    float max = 0;
+    for (int sub = 0; sub < nsubs; sub++) {
+        uint8_t *signs = tile->signs + (b * nsubs + sub) * rule->groups;
+        const uint8_t flip = found[sub].scale < 0 ? 255 : 0;
+        for (int k = 0; k < rule->groups; k++)
+            signs[k] = live[sub] ? (signs[k] ^ flip) & written : 0;
+        found[sub].scale = found[sub].scale < 0 ? -found[sub].scale : found[sub].scale;
+        max = max > found[sub].scale ? max : found[sub].scale;
+    }
+    const float d = max / 31, id = 1 / d;
+    for (int sub = 0; sub < nsubs; sub++) {
+        const int code = iq2_clamp(iq2_nearest_int(0.5f * (id * found[sub].scale - 1)), 15);
+        codes[sub] = max != 0 ? (uint8_t)code : 0;
+    }
+    return d;
+}
+
+#endif
