@@ -156,11 +156,21 @@ int qfs_convert_tensor(struct qfs_converter *c, const struct qfs_recipe *data, c
 /* Adds a tensor to the file. `name` is the source name. */
 int qfs_emit(struct qfs_converter *c, const struct qfs_recipe *data, const char *name,
              const char *new_name, int bid);
-/* Keeps an expert's weight; *ret_full says that `wanted` of them wait for layer `bid`. */
-int qfs_expert_keep(struct qfs_converter *c, const struct qfs_recipe *data, const char *name,
-                    int bid, int64_t wanted, bool *ret_full);
-/* Takes a kept one by name; NULL (and an error set) if it is not there. */
-const struct qfs_recipe *qfs_expert_take(struct qfs_converter *c, const char *name);
+/* The first number among the dotted parts of a name, -1 if there is none. */
+int qfs_block_of(const char *name);
+
+/* -- experts: experts.c ------------------------------------------------------------------------------ */
+
+struct qfs_expert_layout {
+    const char *part;   /* name of one expert's weight: {bid}, {xid}, {w} */
+    const char *merged; /* source name of the stack: {bid}, {w} */
+    const char
+        *weights[4]; /* what {w} stands for, in the order the stacks are written; ends with NULL */
+};
+
+/* Keeps an expert's weight; stacks and emits all of a layer when the last one comes. */
+int qfs_expert_tensor(struct qfs_converter *c, const struct qfs_recipe *data, const char *name,
+                      int bid, int64_t nexperts, const struct qfs_expert_layout *layout);
 
 /* -- recipes: recipe.c. NULL (and an error set) on failure or NULL operands, so calls may nest.
  * -------- */

@@ -34,7 +34,7 @@ static const char *const f32_tensors[] = {
 };
 
 /* The first part of a dotted name that is a number, -1 if there is none. */
-static int block_of(const char *name)
+int qfs_block_of(const char *name)
 {
     for (const char *part = name; part; part = strchr(part, '.')) {
         part += *part == '.';
@@ -54,7 +54,7 @@ int qfs_convert_tensor(struct qfs_converter *c, const struct qfs_recipe *data, c
     for (size_t i = 0; i < QFS_COUNT(skipped_suffixes); i++)
         if (qfs_ends_with(name, skipped_suffixes[i]))
             return 0;
-    return (tensor ? tensor : qfs_text_tensor)(c, data, name, block_of(name));
+    return (tensor ? tensor : qfs_text_tensor)(c, data, name, qfs_block_of(name));
 }
 
 static bool ends_as_weight(const char *name)
@@ -113,34 +113,4 @@ int qfs_emit(struct qfs_converter *c, const struct qfs_recipe *data, const char 
         tensor.keep_f32 = stays_f32(c, new_name, bid);
     out->tensors[out->ntensors++] = tensor;
     return 0;
-}
-
-int qfs_expert_keep(struct qfs_converter *c, const struct qfs_recipe *data, const char *name,
-                    int bid, int64_t wanted, bool *ret_full)
-{
-    if (bid < 0 || bid >= c->block_count)
-        return qfs_fail(c->error, EINVAL,
-                        "%s: tensor %s: its layer is not among the %lld of config.json",
-                        c->model->path, name, (long long)c->block_count);
-    if (!c->experts_waiting)
-        c->experts_waiting =
-            qfs_arena_array(c->arena, (size_t)c->block_count, sizeof(*c->experts_waiting));
-    if (!c->experts_waiting ||
-        qfs_map_set(&c->experts, qfs_text_of(name), (uint64_t)(uintptr_t)data) < 0)
-        return qfs_fail_memory(c->error);
-    *ret_full = ++c->experts_waiting[bid] >= wanted;
-    return 0;
-}
-
-const struct qfs_recipe *qfs_expert_take(struct qfs_converter *c, const char *name)
-{
-    uint64_t recipe;
-    int bid = block_of(name);
-    if (!qfs_map_get(&c->experts, qfs_text_of(name), &recipe) || bid < 0 || bid >= c->block_count) {
-        qfs_fail(c->error, EINVAL, "%s: tensor %s is missing: download the model again",
-                 c->model->path, name);
-        return NULL;
-    }
-    c->experts_waiting[bid]--;
-    return (const struct qfs_recipe *)(uintptr_t)recipe;
 }

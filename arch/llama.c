@@ -4,7 +4,6 @@
 #include "torch_math.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -24,30 +23,10 @@ static int filter(struct qfs_converter *c, const char *name, const char **ret_na
     return qfs_text_filter(c, name, ret_name);
 }
 
-static int merge_experts(struct qfs_converter *c, int bid, int64_t nexperts)
-{
-    static const char *const weights[] = {"w1", "w2", "w3"};
-    const struct qfs_recipe **parts = qfs_arena_array(c->arena, (size_t)nexperts, sizeof(*parts));
-    if (!parts)
-        return qfs_fail_memory(c->error);
-    for (size_t w = 0; w < QFS_COUNT(weights); w++) {
-        for (int64_t x = 0; x < nexperts; x++) {
-            char name[128];
-            snprintf(name, sizeof(name), "model.layers.%d.block_sparse_moe.experts.%lld.%s.weight",
-                     bid, (long long)x, weights[w]);
-            if (!(parts[x] = qfs_expert_take(c, name)))
-                return -c->error->code;
-        }
-        const char *merged =
-            qfs_arena_printf(c->arena, "layers.%d.feed_forward.experts.%s.weight", bid, weights[w]);
-        if (!merged)
-            return qfs_fail_memory(c->error);
-        int rc = qfs_text_tensor(c, qfs_lazy_stack(c, parts, (size_t)nexperts), merged, bid);
-        if (rc < 0)
-            return rc;
-    }
-    return 0;
-}
+static const struct qfs_expert_layout experts = {
+    "model.layers.{bid}.block_sparse_moe.experts.{xid}.{w}.weight",
+    "layers.{bid}.feed_forward.experts.{w}.weight",
+    {"w1", "w2", "w3"}};
 
 static int tensor(struct qfs_converter *c, const struct qfs_recipe *data, const char *name, int bid)
 {
@@ -55,7 +34,6 @@ static int tensor(struct qfs_converter *c, const struct qfs_recipe *data, const 
     static const char *const kv_names[] = {"n_kv_heads", "num_key_value_heads", NULL};
     static const char *const expert_names[] = {"num_local_experts", NULL};
     int64_t nheads, nexperts;
-    bool full;
     int rc = qfs_hparam_size(c, head_names, &nheads);
     if (rc < 0)
         return rc;
@@ -74,10 +52,9 @@ static int tensor(struct qfs_converter *c, const struct qfs_recipe *data, const 
         return -c->error->code;
     if (!strstr(name, "block_sparse_moe.experts"))
         return qfs_text_tensor(c, data, name, bid);
-    if ((rc = qfs_hparam_size(c, expert_names, &nexperts)) < 0 ||
-        (rc = qfs_expert_keep(c, data, name, bid, nexperts * 3, &full)) < 0)
+    if ((rc = qfs_hparam_size(c, expert_names, &nexperts)) < 0)
         return rc;
-    return full ? merge_experts(c, bid, nexperts) : 0;
+    return qfs_expert_tensor(c, data, name, bid, nexperts, &experts);
 }
 
 /* head_dim, or what hidden_size leaves a head. */

@@ -1,0 +1,81 @@
+/* Experts: their weights come one by one and are stacked when the last of a layer has come, which is where
+ * the converter writes them. */
+#include "converter.h"
+
+#include <string.h>
+
+/* "…{bid}…{xid}…{w}…" filled in; `xid` unused where the pattern has none. */
+static const char *fill(struct qfs_converter *c, const char *pattern, int64_t bid, int64_t xid,
+                        const char *weight)
+{
+    struct qfs_buffer text = {0};
+    for (const char *at = pattern; *at;) {
+        if (qfs_starts_with(at, "{bid}")) {
+            qfs_buffer_printf(&text, "%lld", (long long)bid);
+            at += 5;
+        } else if (qfs_starts_with(at, "{xid}")) {
+            qfs_buffer_printf(&text, "%lld", (long long)xid);
+            at += 5;
+        } else if (qfs_starts_with(at, "{w}")) {
+            qfs_buffer_text(&text, weight);
+            at += 3;
+        } else {
+            qfs_buffer_append(&text, at++, 1);
+        }
+    }
+    char *copy = text.failed ? NULL : qfs_arena_copy(c->arena, (char *)text.data, text.size);
+    qfs_buffer_done(&text);
+    if (!copy)
+        qfs_fail_memory(c->error);
+    return copy;
+}
+
+static int merge(struct qfs_converter *c, int bid, int64_t nexperts,
+                 const struct qfs_expert_layout *layout)
+{
+    const struct qfs_recipe **parts = qfs_arena_array(c->arena, (size_t)nexperts, sizeof(*parts));
+    if (!parts)
+        return qfs_fail_memory(c->error);
+    for (const char *const *weight = layout->weights; *weight; weight++) {
+        for (int64_t xid = 0; xid < nexperts; xid++) {
+            const char *name = fill(c, layout->part, bid, xid, *weight);
+            uint64_t recipe;
+            if (!name)
+                return -ENOMEM;
+            if (!qfs_map_get(&c->experts, qfs_text_of(name), &recipe))
+                return qfs_fail(c->error, EINVAL,
+                                "%s: tensor %s is missing: download the model again",
+                                c->model->path, name);
+            parts[xid] = (const struct qfs_recipe *)(uintptr_t)recipe;
+        }
+        c->experts_waiting[bid] -= nexperts;
+        const char *merged = fill(c, layout->merged, bid, 0, *weight);
+        int rc = merged
+                     ? qfs_text_tensor(c, qfs_lazy_stack(c, parts, (size_t)nexperts), merged, bid)
+                     : -ENOMEM;
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
+}
+
+int qfs_expert_tensor(struct qfs_converter *c, const struct qfs_recipe *data, const char *name,
+                      int bid, int64_t nexperts, const struct qfs_expert_layout *layout)
+{
+    int64_t nweights = 0;
+    if (!data)
+        return -c->error->code;
+    if (bid < 0 || bid >= c->block_count)
+        return qfs_fail(c->error, EINVAL,
+                        "%s: tensor %s: its layer is not among the %lld of config.json",
+                        c->model->path, name, (long long)c->block_count);
+    if (!c->experts_waiting)
+        c->experts_waiting =
+            qfs_arena_array(c->arena, (size_t)c->block_count, sizeof(*c->experts_waiting));
+    if (!c->experts_waiting ||
+        qfs_map_set(&c->experts, qfs_text_of(name), (uint64_t)(uintptr_t)data) < 0)
+        return qfs_fail_memory(c->error);
+    while (layout->weights[nweights])
+        nweights++;
+    return ++c->experts_waiting[bid] < nexperts * nweights ? 0 : merge(c, bid, nexperts, layout);
+}
