@@ -1,6 +1,143 @@
+/* config.json, twice: as it is written, and as ModelBase.load_hparams of the converter gives it, which is what
+ * transformers' AutoConfig makes of it, or the file itself where AutoConfig refuses. */
+#include "rule.h"
+
 #include "quantfs/model.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 enum { CONFIG_LIMIT = 16 << 20 };
+
+static const struct rule_value *get(const struct rule_dict *dict, const char *key)
+{
+    return qfs_rule_find_text(dict, qfs_text_of(key));
+}
+
+/* Whether `container` (a dict, list or text of Python's) has `name` in it; false with a state set where
+ * Python raises. */
+static bool holds(struct rule_machine *m, const struct rule_value *container, const char *name)
+{
+    struct rule_value result =
+        qfs_rule_compute(m, OP_IN, qfs_rule_string(qfs_text_of(name)), *container);
+    return qfs_rule_ok(m) && result.integer;
+}
+
+/* The class that AutoConfig picks; raises what it raises. */
+static struct rule_class *choose_class(struct rule_machine *m, struct rule_dict *config)
+{
+    struct rule_value key = qfs_rule_string(QFS_TEXT("model_type"));
+    const struct rule_value *type = get(config, "model_type"), *map = get(config, "auto_map");
+    const struct rule_row *row;
+    if (!type && get(config, "pretrained_cfg")) {
+        qfs_rule_put(m, config, key, qfs_rule_string(QFS_TEXT("timm_wrapper")));
+        type = get(config, "model_type");
+    }
+    row =
+        type && type->kind == VALUE_STRING ? qfs_rule_row(qfs_rule_model_types, type->text) : NULL;
+    /* Code that comes with the model is never run: without a class of transformers' own that is an
+     * error, with one it is passed over. */
+    if (map && holds(m, map, "AutoConfig") && !row)
+        qfs_rule_raise(m, "ValueError");
+    if (!row)
+        qfs_rule_raise(m, "ValueError");
+    if (!qfs_rule_ok(m))
+        return NULL;
+    if (strcmp(row->name, "mistral") == 0 && get(config, "layer_types")) {
+        qfs_rule_put(m, config, key, qfs_rule_string(QFS_TEXT("ministral")));
+        row = qfs_rule_row(qfs_rule_model_types, QFS_TEXT("ministral"));
+    }
+    return qfs_rule_class(m, qfs_text_of(row->text));
+}
+
+/* AutoConfig.from_pretrained(name).to_dict() */
+static struct rule_value auto_config(struct rule_machine *m, const struct qfs_json *raw,
+                                     const char *name)
+{
+    struct rule_value config = qfs_rule_from_json(m, raw),
+                      key = qfs_rule_string(QFS_TEXT("name_or_path"));
+    if (!qfs_rule_ok(m))
+        return qfs_rule_nil;
+    struct rule_class *cls = choose_class(m, config.dict);
+    if (!cls)
+        return qfs_rule_nil;
+    qfs_rule_put(m, config.dict, key, qfs_rule_string(qfs_text_of(name)));
+    struct rule_value object = qfs_rule_create(m, cls, config.dict);
+    if (!qfs_rule_ok(m))
+        return qfs_rule_nil;
+    qfs_rule_set(m, object, key.text, qfs_rule_string(qfs_text_of(name)));
+    return qfs_rule_to_dict(m, object);
+}
+
+/* -- what load_hparams does to either ------------------------------------------------------------------ */
+
+static const struct {
+    const char *key, *below; /* config[key], or config[key][below], becomes text_config */
+} text_configs[] = {
+    {"llm_config", NULL},      {"lm_config", NULL}, {"thinker_config", "text_config"},
+    {"language_config", NULL}, {"lfm", NULL},
+};
+
+/* Sets a member in place or at the end. The members may be config_raw's, so they are copied. */
+static int set_member(struct qfs_arena *arena, struct qfs_json *object, const char *key,
+                      struct qfs_json value)
+{
+    size_t at = 0;
+    struct qfs_json_member *members =
+        qfs_arena_array(arena, (size_t)object->count + 1, sizeof(*members));
+    if (!members)
+        return -ENOMEM;
+    if (object->count)
+        memcpy(members, object->members, object->count * sizeof(*members));
+    while (at < object->count && !qfs_text_is(members[at].key, key))
+        at++;
+    members[at] = (struct qfs_json_member){qfs_text_of(key), value};
+    object->count += at == object->count;
+    object->members = members;
+    return 0;
+}
+
+static int rename_text_config(struct qfs_model *model, struct qfs_json *config,
+                              struct qfs_error *error)
+{
+    for (size_t i = 0; i < QFS_COUNT(text_configs); i++) {
+        const struct qfs_json *value = qfs_json_get(config, text_configs[i].key);
+        if (value && text_configs[i].below && !(value = qfs_json_get(value, text_configs[i].below)))
+            return qfs_fail(error, EINVAL, "%s/config.json: its %s has no %s", model->path,
+                            text_configs[i].key, text_configs[i].below);
+        if (value && set_member(&model->arena, config, "text_config", *value) < 0)
+            return qfs_fail_memory(error);
+    }
+    return 0;
+}
+
+static int load_auto(struct qfs_model *model, struct qfs_error *error)
+{
+    struct rule_machine *m = calloc(1, sizeof(*m));
+    struct qfs_json *config = qfs_arena_alloc(&model->arena, sizeof(*config));
+    int rc = 0;
+    if (!m || !config) {
+        free(m);
+        return qfs_fail_memory(error);
+    }
+    struct rule_value dict = auto_config(m, model->config_raw, model->name);
+    if (m->state == RULE_FAILED)
+        rc = qfs_fail(error, m->error.code, "%s/config.json: %s", model->path, m->error.text);
+    else if (m->state != RULE_RUNNING)
+        *config = *model->config_raw;
+    else if ((rc = qfs_rule_to_json(&model->arena, dict, config)) < 0)
+        rc = qfs_fail(error, -rc, "%s/config.json: holds a value that has no JSON form",
+                      model->path);
+    if (rc == 0) {
+        model->config_auto = m->state == RULE_RUNNING;
+        rc = rename_text_config(model, config, error);
+    }
+    qfs_arena_done(&m->arena);
+    free(m);
+    if (rc == 0)
+        model->config = config;
+    return rc;
+}
 
 int qfs_config_load(struct qfs_model *model, struct qfs_error *error)
 {
@@ -11,16 +148,14 @@ int qfs_config_load(struct qfs_model *model, struct qfs_error *error)
     int rc = qfs_json_read(&model->arena, model->dir_fd, "config.json", CONFIG_LIMIT, shown, &raw,
                            error);
     if (rc == -ENOENT)
-        return qfs_fail(
-            error, ENOENT,
-            "%s: there is none: give the directory that holds the model's config.json and "
-            "safetensors files",
-            shown);
+        return qfs_fail(error, ENOENT,
+                        "%s: there is none: give the directory that holds the model's config.json "
+                        "and safetensors files",
+                        shown);
     if (rc < 0)
         return rc;
     if (!qfs_json_is(raw, QFS_JSON_OBJECT))
         return qfs_fail(error, EINVAL, "%s: is not a JSON object", shown);
     model->config_raw = raw;
-    model->config = raw;
-    return 0;
+    return load_auto(model, error);
 }

@@ -1,0 +1,3 @@
+#include "rule.h"
+
+#include "schema_table.inc"
