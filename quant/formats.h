@@ -12,6 +12,10 @@
     X(IQ2_XXS, iq2_xxs) \
     X(IQ2_XS, iq2_xs) \
     X(IQ2_S, iq2_s) \
+    X(IQ1_M, iq1_m) \
+    X(IQ1_S, iq1_s) \
+    X(IQ3_S, iq3_s) \
+    X(IQ3_XXS, iq3_xxs) \
     /* one line a format */
 /* clang-format on */
 

@@ -115,4 +115,12 @@ LANE_FN li li_nearest(lf a)
     return (li_bits(a + lf_set(LANE_ROUND)) & li_set(0x007fffff)) - li_set(0x00400000);
 }
 
+static inline int nearest_int(float value) /* the same for one number */
+{
+    const float sum = value + LANE_ROUND;
+    int32_t bits;
+    memcpy(&bits, &sum, sizeof(bits));
+    return (bits & 0x007fffff) - 0x00400000;
+}
+
 #endif
