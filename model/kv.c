@@ -10,6 +10,11 @@ static const uint8_t scalar_sizes[QFS_KV_TYPE_COUNT] = {
     [QFS_KV_U64] = 8, [QFS_KV_I64] = 8, [QFS_KV_F64] = 8,
 };
 
+size_t qfs_kv_scalar_size(enum qfs_kv_type type)
+{
+    return scalar_sizes[type];
+}
+
 /* The item of `key`, or a new one at the end with the key copied; NULL when out of memory. */
 static struct qfs_kv *slot(struct qfs_kvs *kvs, const char *key)
 {

@@ -249,6 +249,9 @@ struct qfs_kvs {
     bool failed; /* out of memory, sticky: check once at the end */
 };
 
+/* Bytes of a number or bool; 0 for strings and arrays. */
+size_t qfs_kv_scalar_size(enum qfs_kv_type type);
+
 /* Setters replace a key that is there already, at its place, as GGUFWriter does. Keys are copied.
  */
 void qfs_kv_set(struct qfs_kvs *kvs, const char *key, enum qfs_kv_type type, const void *data,
