@@ -45,6 +45,23 @@ static int sort_tensors(struct qfs_plan *plan, struct sorted **ret_sorted, struc
     return 0;
 }
 
+/* New numbers of layers may be taken already, in files whose layers are not all named alike. */
+static int check_names(const struct qfs_plan *plan, struct qfs_error *error)
+{
+    struct qfs_map seen = {0};
+    int rc = 0;
+    for (size_t i = 0; i < plan->ntensors && rc == 0; i++) {
+        const char *name = plan->tensors[i].name;
+        int fresh = qfs_map_set(&seen, qfs_text_of(name), i);
+        if (fresh < 0)
+            rc = qfs_fail_memory(error);
+        else if (!fresh)
+            rc = qfs_fail(error, ENOTSUP, "pruning layers gives two tensors the name %s", name);
+    }
+    qfs_map_done(&seen);
+    return rc;
+}
+
 /* Sets the plan's tensors, in order and with their new names, without types. `source_names` are
  * those before pruning, by which the imatrix knows them. */
 static int take_tensors(struct qfs_plan *plan, const struct qfs_view_options *options,
@@ -75,7 +92,7 @@ static int take_tensors(struct qfs_plan *plan, const struct qfs_view_options *op
         plan->ntensors += tensor->name != NULL;
     }
     *ret_source_names = names;
-    return 0;
+    return prune->nlayers ? check_names(plan, error) : 0;
 }
 
 /* Types that ggml_quantize_chunk makes. */
