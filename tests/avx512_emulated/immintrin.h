@@ -1,0 +1,266 @@
+/* The AVX-512 intrinsics that quant/lanes_avx512.h uses, as plain C after Intel's descriptions of them,
+ * so that the 16-lane build of every kernel is tested on machines without AVX-512. Found before the
+ * compiler's header of this name by the one test that wants it. */
+#ifndef QUANTFS_AVX512_EMULATED_H
+#define QUANTFS_AVX512_EMULATED_H
+
+#include <stdint.h>
+#include <string.h>
+
+typedef float __m128 __attribute__((vector_size(16)));
+typedef float __m256 __attribute__((vector_size(32)));
+typedef float __m512 __attribute__((vector_size(64)));
+typedef int64_t __m128i __attribute__((vector_size(16)));
+typedef int64_t __m256i __attribute__((vector_size(32)));
+typedef int64_t __m512i __attribute__((vector_size(64)));
+typedef int32_t emulated_i512 __attribute__((vector_size(64)));
+typedef uint16_t __mmask16;
+
+#define EMULATED static inline __attribute__((always_inline))
+#define EACH(i) for (int i = 0; i < 16; i++)
+
+/* -- compares: predicates that are used ------------------------------------------------------------ */
+
+#define _CMP_LT_OQ 0x11
+#define _CMP_LE_OQ 0x12
+#define _CMP_GT_OQ 0x1e
+#define _CMP_GE_OQ 0x1d
+#define _CMP_EQ_OQ 0x00
+#define _CMP_NEQ_UQ 0x04
+
+EMULATED int emulated_compare(float a, float b, int predicate)
+{
+    switch (predicate) {
+    case _CMP_LT_OQ:
+        return a < b;
+    case _CMP_LE_OQ:
+        return a <= b;
+    case _CMP_GT_OQ:
+        return a > b;
+    case _CMP_GE_OQ:
+        return a >= b;
+    case _CMP_EQ_OQ:
+        return a == b;
+    default:
+        return a != b;
+    }
+}
+
+EMULATED __mmask16 _mm512_cmp_ps_mask(__m512 a, __m512 b, int predicate)
+{
+    unsigned mask = 0;
+    EACH(i) mask |= (unsigned)emulated_compare(a[i], b[i], predicate) << i;
+    return (__mmask16)mask;
+}
+
+#define EMULATED_COMPARE(name, operator)                                                           \
+    EMULATED __mmask16 name(__m512i a, __m512i b)                                                  \
+    {                                                                                              \
+        unsigned mask = 0;                                                                         \
+        EACH(i) mask |= (unsigned)(((emulated_i512)a)[i] operator((emulated_i512) b)[i]) << i;     \
+        return (__mmask16)mask;                                                                    \
+    }
+
+EMULATED_COMPARE(_mm512_cmplt_epi32_mask, <)
+EMULATED_COMPARE(_mm512_cmpgt_epi32_mask, >)
+EMULATED_COMPARE(_mm512_cmpeq_epi32_mask, ==)
+
+/* -- arithmetic and blends ---------------------------------------------------------------------------- */
+
+EMULATED __m512 _mm512_mask_blend_ps(__mmask16 mask, __m512 a, __m512 b)
+{
+    EACH(i) a[i] = mask >> i & 1 ? b[i] : a[i];
+    return a;
+}
+
+EMULATED __m512i _mm512_mask_blend_epi32(__mmask16 mask, __m512i a, __m512i b)
+{
+    emulated_i512 from = (emulated_i512)a, to = (emulated_i512)b;
+    EACH(i) from[i] = mask >> i & 1 ? to[i] : from[i];
+    return (__m512i)from;
+}
+
+EMULATED __m512 _mm512_min_ps(__m512 a, __m512 b)
+{
+    EACH(i) a[i] = a[i] < b[i] ? a[i] : b[i];
+    return a;
+}
+
+EMULATED __m512 _mm512_max_ps(__m512 a, __m512 b)
+{
+    EACH(i) a[i] = a[i] > b[i] ? a[i] : b[i];
+    return a;
+}
+
+EMULATED __m512 _mm512_sqrt_ps(__m512 a)
+{
+    EACH(i) a[i] = __builtin_sqrtf(a[i]);
+    return a;
+}
+
+EMULATED __m512i _mm512_cvttps_epi32(__m512 a)
+{
+    emulated_i512 to;
+    EACH(i) to[i] = a[i] > -2147483904.f && a[i] < 2147483648.f ? (int32_t)a[i] : INT32_MIN;
+    return (__m512i)to;
+}
+
+/* -- memory ---------------------------------------------------------------------------------------------- */
+
+#define EMULATED_LOAD(name, type, pointer)                                                         \
+    EMULATED type name(pointer from)                                                               \
+    {                                                                                              \
+        type value;                                                                                \
+        memcpy(&value, from, sizeof(value));                                                       \
+        return value;                                                                              \
+    }
+
+EMULATED_LOAD(_mm_loadu_ps, __m128, const float *)
+EMULATED_LOAD(_mm256_loadu_ps, __m256, const float *)
+EMULATED_LOAD(_mm_loadu_si128, __m128i, const __m128i *)
+EMULATED_LOAD(_mm256_loadu_si256, __m256i, const __m256i *)
+
+EMULATED void _mm_storeu_si128(__m128i *to, __m128i value)
+{
+    memcpy((void *)to, &value, sizeof(value));
+}
+
+EMULATED void _mm256_storeu_si256(__m256i *to, __m256i value)
+{
+    memcpy((void *)to, &value, sizeof(value));
+}
+
+EMULATED __m512i _mm512_cvtepu8_epi32(__m128i from)
+{
+    uint8_t bytes[16];
+    emulated_i512 to;
+    memcpy(bytes, &from, sizeof(bytes));
+    EACH(i) to[i] = bytes[i];
+    return (__m512i)to;
+}
+
+EMULATED __m512i _mm512_cvtepu16_epi32(__m256i from)
+{
+    uint16_t words[16];
+    emulated_i512 to;
+    memcpy(words, &from, sizeof(words));
+    EACH(i) to[i] = words[i];
+    return (__m512i)to;
+}
+
+EMULATED __m128i _mm512_cvtepi32_epi8(__m512i from)
+{
+    uint8_t bytes[16];
+    __m128i to;
+    EACH(i) bytes[i] = (uint8_t)((emulated_i512)from)[i];
+    memcpy(&to, bytes, sizeof(to));
+    return to;
+}
+
+EMULATED __m256i _mm512_cvtepi32_epi16(__m512i from)
+{
+    uint16_t words[16];
+    __m256i to;
+    EACH(i) words[i] = (uint16_t)((emulated_i512)from)[i];
+    memcpy(&to, words, sizeof(to));
+    return to;
+}
+
+EMULATED __m512 _mm512_i32gather_ps(__m512i index, const void *table, int scale)
+{
+    __m512 to;
+    EACH(i)
+    {
+        float value;
+        memcpy(&value, (const char *)table + (int64_t)((emulated_i512)index)[i] * scale, 4);
+        to[i] = value;
+    }
+    return to;
+}
+
+EMULATED __m512i _mm512_i32gather_epi32(__m512i index, const void *table, int scale)
+{
+    return (__m512i)_mm512_i32gather_ps(index, table, scale);
+}
+
+/* -- permutes ---------------------------------------------------------------------------------------------- */
+
+EMULATED __m512 _mm512_castps128_ps512(__m128 low)
+{
+    __m512 to = {0};
+    memcpy(&to, &low, sizeof(low));
+    return to;
+}
+
+EMULATED __m512 _mm512_castps256_ps512(__m256 low)
+{
+    __m512 to = {0};
+    memcpy(&to, &low, sizeof(low));
+    return to;
+}
+
+EMULATED __m512 _mm512_insertf32x4(__m512 a, __m128 b, int at)
+{
+    memcpy((char *)&a + 16 * at, &b, sizeof(b));
+    return a;
+}
+
+EMULATED __m512i _mm512_broadcast_i32x4(__m128i a)
+{
+    __m512i to;
+    for (int i = 0; i < 4; i++)
+        memcpy((char *)&to + 16 * i, &a, sizeof(a));
+    return to;
+}
+
+EMULATED __m512 _mm512_permutexvar_ps(__m512i index, __m512 a)
+{
+    __m512 to;
+    EACH(i) to[i] = a[((emulated_i512)index)[i] & 15];
+    return to;
+}
+
+EMULATED __m512 _mm512_permutex2var_ps(__m512 a, __m512i index, __m512 b)
+{
+    __m512 to;
+    EACH(i)
+    {
+        const int at = ((emulated_i512)index)[i];
+        to[i] = at & 16 ? b[at & 15] : a[at & 15];
+    }
+    return to;
+}
+
+EMULATED __m512i _mm512_shuffle_epi8(__m512i a, __m512i index)
+{
+    uint8_t from[64], at[64], to[64];
+    memcpy(from, &a, 64);
+    memcpy(at, &index, 64);
+    for (int i = 0; i < 64; i++)
+        to[i] = at[i] & 0x80 ? 0 : from[(i & ~15) | (at[i] & 15)];
+    memcpy(&a, to, 64);
+    return a;
+}
+
+EMULATED __m512 _mm512_unpacklo_ps(__m512 a, __m512 b)
+{
+    __m512 to;
+    EACH(i) to[i] = (i & 1 ? b : a)[(i & ~3) + (i >> 1 & 1)];
+    return to;
+}
+
+EMULATED __m512 _mm512_unpackhi_ps(__m512 a, __m512 b)
+{
+    __m512 to;
+    EACH(i) to[i] = (i & 1 ? b : a)[(i & ~3) + 2 + (i >> 1 & 1)];
+    return to;
+}
+
+EMULATED __m512 _mm512_shuffle_ps(__m512 a, __m512 b, unsigned control)
+{
+    __m512 to;
+    EACH(i) to[i] = (i & 2 ? b : a)[(i & ~3) + (int)(control >> (2 * (i & 3)) & 3)];
+    return to;
+}
+
+#endif
