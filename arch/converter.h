@@ -121,6 +121,8 @@ int qfs_put_params(struct qfs_converter *c, const struct qfs_param *table);
 void qfs_put_u32(struct qfs_converter *c, const char *name, int64_t value);
 void qfs_put_f32(struct qfs_converter *c, const char *name, double value);
 void qfs_put_bool(struct qfs_converter *c, const char *name, bool value);
+/* general.file_type, where a family writes its keys itself */
+void qfs_put_file_type(struct qfs_converter *c);
 /* _try_set_pooling_type: sentence-transformers' modules.json. */
 int qfs_put_pooling(struct qfs_converter *c);
 

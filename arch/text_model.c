@@ -189,9 +189,13 @@ static int put_gating(struct qfs_converter *c)
                     c->model->path);
 }
 
-/* llama.cpp's file type numbers */
-static const uint32_t file_types[] = {
-    [QFS_OUTTYPE_F32] = 0, [QFS_OUTTYPE_F16] = 1, [QFS_OUTTYPE_BF16] = 32};
+void qfs_put_file_type(struct qfs_converter *c)
+{
+    /* llama.cpp's file type numbers */
+    static const uint32_t file_types[] = {
+        [QFS_OUTTYPE_F32] = 0, [QFS_OUTTYPE_F16] = 1, [QFS_OUTTYPE_BF16] = 32};
+    qfs_kv_u32(&c->out->kvs, "general.file_type", file_types[c->out->auto_outtype]);
+}
 
 int qfs_text_keys(struct qfs_converter *c)
 {
@@ -222,6 +226,6 @@ int qfs_text_keys(struct qfs_converter *c)
         ((rc = qfs_put_param(c, "attention.key_length", QFS_PARAM_U32, value)) < 0 ||
          (rc = qfs_put_param(c, "attention.value_length", QFS_PARAM_U32, value)) < 0))
         return rc;
-    qfs_kv_u32(&c->out->kvs, "general.file_type", file_types[c->out->auto_outtype]);
+    qfs_put_file_type(c);
     return 0;
 }

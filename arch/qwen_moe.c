@@ -1,0 +1,80 @@
+/* Qwen 2 and 3 with experts. */
+#include "converter.h"
+
+#include <string.h>
+
+static const char *const qwen2moe_classes[] = {"Qwen2MoeForCausalLM", NULL};
+static const char *const qwen3moe_classes[] = {"Qwen3MoeForCausalLM", NULL};
+
+static const struct qfs_param params[] = {
+    {"expert_feed_forward_length", QFS_PARAM_U32, {"moe_intermediate_size"}},
+    {"expert_shared_feed_forward_length", QFS_PARAM_U32, {"shared_expert_intermediate_size"}},
+    {NULL},
+};
+
+static const struct qfs_expert_layout experts = {
+    "model.layers.{bid}.mlp.experts.{xid}.{w}.weight",
+    "model.layers.{bid}.mlp.experts.{w}.weight",
+    {"down_proj", "gate_proj", "up_proj"},
+};
+
+/* `name` up to its last `part`, and `more` behind it */
+static const char *rename_tail(struct qfs_converter *c, const char *name, const char *part,
+                               const char *more)
+{
+    const char *tail = strstr(name, part);
+    const char *renamed = qfs_arena_printf(c->arena, "%.*s%s", (int)(tail - name), name, more);
+    if (!renamed)
+        qfs_fail_memory(c->error);
+    return renamed;
+}
+
+/* All experts' gate and up rows in one tensor: [n_expert, 2 * n_ff, n_embd]. */
+static int split_gate_up(struct qfs_converter *c, const struct qfs_recipe *data, const char *name,
+                         int bid)
+{
+    const char *gate = rename_tail(c, name, ".gate_up_proj", ".gate_proj.weight");
+    const char *up = rename_tail(c, name, ".gate_up_proj", ".up_proj.weight");
+    if (!gate || !up)
+        return -ENOMEM;
+    if (data->ndim < 3 || data->shape[data->ndim - 2] % 2)
+        return qfs_fail(c->error, EINVAL, "%s: tensor %s: its rows are no pairs of gate and up",
+                        c->model->path, name);
+    int64_t half = data->shape[data->ndim - 2] / 2;
+    int rc = qfs_text_tensor(c, qfs_lazy_slice(c, data, -2, 0, half), gate, bid);
+    return rc < 0 ? rc : qfs_text_tensor(c, qfs_lazy_slice(c, data, -2, half, half), up, bid);
+}
+
+static int tensor(struct qfs_converter *c, const struct qfs_recipe *data, const char *name, int bid)
+{
+    static const char *const expert_names[] = {"num_local_experts", "num_experts", NULL};
+    int64_t nexperts;
+    int rc;
+    if (qfs_ends_with(name, "mlp.experts.down_proj"))
+        return (name = rename_tail(c, name, ".down_proj", ".down_proj.weight"))
+                   ? qfs_text_tensor(c, data, name, bid)
+                   : -ENOMEM;
+    if (qfs_ends_with(name, "mlp.experts.down_proj.weight"))
+        return qfs_text_tensor(c, data, name, bid);
+    if (qfs_ends_with(name, "mlp.experts.gate_up_proj") ||
+        qfs_ends_with(name, "mlp.experts.gate_up_proj.weight"))
+        return split_gate_up(c, data, name, bid);
+    if (!strstr(name, "experts"))
+        return qfs_text_tensor(c, data, name, bid);
+    if ((rc = qfs_hparam_size(c, expert_names, &nexperts)) < 0)
+        return rc;
+    return qfs_expert_tensor(c, data, name, bid, nexperts, &experts);
+}
+
+const struct qfs_family qfs_family_qwen2moe = {
+    .arch = "qwen2moe",
+    .hf_classes = qwen2moe_classes,
+    .params = params,
+    .tensor = tensor,
+};
+
+const struct qfs_family qfs_family_qwen3moe = {
+    .arch = "qwen3moe",
+    .hf_classes = qwen3moe_classes,
+    .parent = &qfs_family_qwen2moe,
+};
