@@ -71,8 +71,7 @@ static void tell(struct qfs_disk *disk, enum trouble trouble, const char *format
     disk->options.warn(disk->options.warn_arg, text.text);
 }
 
-/* -- opening
- * ------------------------------------------------------------------------------------------ */
+/* -- opening ---------------------------------------------------------------------------------- */
 
 int qfs_disk_open(const struct qfs_disk_options *options, struct qfs_disk **ret_disk,
                   struct qfs_error *error)
@@ -136,8 +135,7 @@ void qfs_disk_count(struct qfs_disk *disk, struct qfs_disk_counters *ret_counter
     pthread_mutex_unlock(&disk->lock);
 }
 
-/* -- loading
- * ------------------------------------------------------------------------------------------- */
+/* -- loading ---------------------------------------------------------------------------------- */
 
 /* Opens the series' file; makes it, header and all, where `make` says so. */
 static int open_series(struct qfs_disk *disk, const struct qfs_series *series, bool make,
@@ -266,8 +264,7 @@ bool qfs_disk_has(struct qfs_disk *disk, const struct qfs_series *series, uint32
     return has;
 }
 
-/* -- keeping the limits
- * ---------------------------------------------------------------------------------- */
+/* -- keeping the limits ----------------------------------------------------------------------- */
 
 /* Some room below the limit, so that a full cache is not pruned for every chunk. */
 static uint64_t low_water(uint64_t limit)
@@ -369,8 +366,7 @@ static bool admit(struct qfs_disk *disk, uint64_t bytes)
     return ok;
 }
 
-/* -- storing
- * --------------------------------------------------------------------------------------------- */
+/* -- storing ---------------------------------------------------------------------------------- */
 
 /* Errors after which writing will not work again: the directory is gone, or not for us to write. */
 static bool is_for_good(int code)

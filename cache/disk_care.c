@@ -64,8 +64,7 @@ static int each_entry(int fd, const struct qfs_series *series,
     return rc;
 }
 
-/* -- stat
- * --------------------------------------------------------------------------------------------- */
+/* -- stat ------------------------------------------------------------------------------------- */
 
 static int add_entry(void *arg, int fd, const struct qfs_series *series, uint32_t index,
                      const struct qfs_disk_entry *entry)
@@ -114,8 +113,7 @@ int qfs_cache_stat(const char *dir, struct qfs_cache_stat *ret_stat, struct qfs_
     return 0;
 }
 
-/* -- prune, clear
- * ------------------------------------------------------------------------------------- */
+/* -- prune, clear ----------------------------------------------------------------------------- */
 
 int qfs_cache_prune(const char *dir, uint64_t limit, uint64_t min_free, int64_t max_age,
                     struct qfs_cache_pruned *ret_pruned, struct qfs_error *error)
@@ -162,8 +160,7 @@ int qfs_cache_clear(const char *dir, struct qfs_cache_pruned *ret_pruned, struct
     return 0;
 }
 
-/* -- verify
- * ------------------------------------------------------------------------------------------- */
+/* -- verify ----------------------------------------------------------------------------------- */
 
 struct scrub {
     struct qfs_cache_verified result;

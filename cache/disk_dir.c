@@ -169,8 +169,7 @@ uint64_t qfs_disk_free_bytes(int dir_fd, uint64_t *ret_total)
     return (uint64_t)fs.f_bavail * fs.f_frsize;
 }
 
-/* -- pruning
- * ---------------------------------------------------------------------------------------- */
+/* -- pruning ---------------------------------------------------------------------------------- */
 
 struct found {
     struct timespec used;

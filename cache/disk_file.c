@@ -58,8 +58,7 @@ uint64_t qfs_disk_checksum(const struct qfs_series *series, uint32_t index,
     return qfs_hash64_seed(payload, entry->length, qfs_hash64(&place, sizeof(place)));
 }
 
-/* -- payloads
- * ----------------------------------------------------------------------------------------- */
+/* -- payloads --------------------------------------------------------------------------------- */
 
 struct qfs_disk_scratch *qfs_disk_scratch_new(void)
 {

@@ -75,8 +75,7 @@ bool qfs_disk_entry_missing(const struct qfs_disk_entry *entry);
 uint64_t qfs_disk_checksum(const struct qfs_series *series, uint32_t index,
                            const struct qfs_disk_entry *entry, const void *payload);
 
-/* -- payloads
- * ----------------------------------------------------------------------------------------- */
+/* -- payloads --------------------------------------------------------------------------------- */
 
 /* Picks the smaller form of `size` bytes; *ret_payload is `data` or lies in the scratch. */
 int qfs_disk_encode(struct qfs_disk_scratch *scratch, const struct qfs_series *series,
@@ -88,8 +87,7 @@ int qfs_disk_encode(struct qfs_disk_scratch *scratch, const struct qfs_series *s
 int qfs_disk_decode(struct qfs_disk_scratch *scratch, int fd, const struct qfs_series *series,
                     uint32_t index, const struct qfs_disk_entry *entry, void *data);
 
-/* -- directories
- * -------------------------------------------------------------------------------------- */
+/* -- directories ------------------------------------------------------------------------------ */
 
 /* Opens DIR and DIR/chunks-1; makes them where `make` says so. -ENOENT when missing, -EPERM when
  * they are not ours alone. */

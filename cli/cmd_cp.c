@@ -28,12 +28,13 @@ static void catch_signals(void)
 int cmd_cp(struct cli_settings *settings)
 {
     struct cli_progress progress;
-    struct qfs_copy_options options = {
-        .fresh = settings->fresh, .progress = step, .progress_arg = &progress};
+    struct qfs_copy_options options = {.fresh = settings->fresh,
+                                       .fill_cache = settings->fill_cache,
+                                       .progress = step,
+                                       .progress_arg = &progress};
     struct qfs_source *source;
     struct qfs_view *view;
     struct qfs_error error = {0};
-    settings->views.no_fill = !settings->fill_cache;
     if (cli_open_view(settings, &source, &view, &error) < 0)
         return cli_fail(&error);
     catch_signals();

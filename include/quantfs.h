@@ -11,7 +11,7 @@
  * cache that all quantfs programs of a user share.
  *
  * Functions return 0 or a negative errno and leave outputs alone on failure; `error` may be NULL.
- * Everything here may be called from any thread; closing waits for nobody, so do it last. A process
+ * Everything here may be called from any thread, but for closing what others are using. A process
  * that has read from a source must not go on using it in a child of fork(). */
 #ifndef QUANTFS_PUBLIC_H
 #define QUANTFS_PUBLIC_H
@@ -32,10 +32,14 @@ extern "C" {
  * is the default everywhere. Strings are copied. */
 struct qfs_options {
     /* -- which views, as llama-quantize's command line says it */
-    const char *types;   /* "Q4_K_M,Q8_0": these only */
-    const char *imatrix; /* importance matrix file */
-    const char
-        *outtype; /* "f16", "bf16", "f32": the intermediate file; NULL: what --outtype auto takes */
+    const char *types;                  /* "Q4_K_M,Q8_0": these only */
+    const char *imatrix;                /* importance matrix file */
+    const char *imatrix_name;           /* what quantize.imatrix.file holds; NULL: the base name */
+    const char *const *include_weights; /* entries of the imatrix whose names hold one of these */
+    size_t ninclude_weights;
+    const char *const *exclude_weights; /* or none of these */
+    size_t nexclude_weights;
+    const char *outtype; /* of the intermediate file, "f16"; NULL: what --outtype auto takes */
     bool pure, leave_output_tensor, allow_requantize;
     const char *output_tensor_type, *token_embedding_type; /* "q6_K" */
     const char *const *tensor_types;                       /* "REGEX=type", in order */
@@ -51,7 +55,7 @@ struct qfs_options {
 
     /* -- the cache on disk */
     bool no_cache;
-    bool no_fill;            /* read the cache, add nothing to it */
+    bool no_fill;            /* read the cache, add nothing to it (a prefetch still does) */
     const char *cache_dir;   /* NULL: $XDG_CACHE_HOME/quantfs */
     uint64_t cache_size;     /* bytes; 0: no limit of its own */
     uint64_t cache_min_free; /* bytes to leave free on its disk; 0: a twentieth of the disk */
@@ -79,7 +83,8 @@ struct qfs_view_info {
  * to be looked up there. Reads headers and small files, no weights. */
 QFS_API int qfs_source_open(const char *path, const struct qfs_options *options,
                             struct qfs_source **ret_source, struct qfs_error *error);
-QFS_API void qfs_source_close(struct qfs_source *source); /* its views may outlive it */
+/* Close its views before; what is still open can only be closed afterwards. */
+QFS_API void qfs_source_close(struct qfs_source *source);
 
 QFS_API size_t qfs_source_count(const struct qfs_source *source);
 /* Borrowed from the source. NULL when `index` is too big. */
@@ -103,9 +108,10 @@ QFS_API int64_t qfs_view_pread(struct qfs_view *view, void *data, size_t size, u
                                struct qfs_error *error);
 
 struct qfs_copy_options {
-    bool fresh; /* do not resume from what an interrupted copy left */
-    /* Bytes done so far, a few times a second, from the calling thread. Not 0: stop with
-     * -ECANCELED; the next copy to the same place resumes. */
+    bool fresh;      /* do not resume from what an interrupted copy left */
+    bool fill_cache; /* keep what is computed in the cache too */
+    /* Bytes done so far, a few times a second, from the calling thread. Not 0: stop with -ECANCELED;
+     * the next copy to the same place resumes. */
     int (*progress)(void *progress_arg, uint64_t done, uint64_t size);
     void *progress_arg;
 };
@@ -113,11 +119,12 @@ struct qfs_copy_options {
 /* Copies a view into the file `dest` (or into the directory `dest`, under its own name): computed
  * into DEST.part on all cores, synced, renamed over what was there. An interrupted copy leaves
  * DEST.part, which the next one resumes from if it is of the same view. -EBUSY: somebody else is
- * copying there. */
+ * copying there. `options` may be NULL. */
 QFS_API int qfs_view_copy(struct qfs_view *view, const char *dest,
                           const struct qfs_copy_options *options, struct qfs_error *error);
 
-/* Computes what the cache on disk does not have yet of bytes [offset, offset + size). */
+/* Computes what the cache on disk does not have yet of bytes [offset, offset + size) and keeps it
+ * there, after everything that readers wait for. */
 QFS_API int qfs_view_prefetch(struct qfs_view *view, uint64_t offset, uint64_t size,
                               const struct qfs_copy_options *options, struct qfs_error *error);
 

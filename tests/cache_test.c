@@ -42,8 +42,7 @@ static const char *place(const char *name)
     return p;
 }
 
-/* -- made-up chunks
- * ---------------------------------------------------------------------------------- */
+/* -- made-up chunks --------------------------------------------------------------------------- */
 
 static struct qfs_series series_of(uint64_t number, uint64_t nbytes, uint32_t chunk_bytes)
 {
@@ -118,8 +117,7 @@ static struct qfs_disk_counters counters(struct qfs_disk *disk)
     return c;
 }
 
-/* -- tests
- * --------------------------------------------------------------------------------------------- */
+/* -- tests ------------------------------------------------------------------------------------ */
 
 static void memory_test(void)
 {

@@ -24,8 +24,7 @@ static inline uint32_t qfs_series_size(const struct qfs_series *series, uint32_t
     return (uint32_t)QFS_MIN(left, (uint64_t)series->chunk_bytes);
 }
 
-/* -- in memory
- * ------------------------------------------------------------------------------------- */
+/* -- in memory -------------------------------------------------------------------------------- */
 
 /* A reference-counted buffer. Whoever makes it fills it before anybody else sees it; then it is
  * immutable. Evicting a chunk drops the cache's reference only: readers keep theirs. */
@@ -58,8 +57,7 @@ void qfs_memory_cool(struct qfs_memory *memory, struct qfs_digest id, uint32_t i
 uint64_t qfs_memory_used(struct qfs_memory *memory); /* bytes alive now */
 uint64_t qfs_memory_budget(struct qfs_memory *memory);
 
-/* -- on disk
- * ---------------------------------------------------------------------------------------- */
+/* -- on disk ---------------------------------------------------------------------------------- */
 
 struct qfs_disk_options {
     const char *dir;   /* NULL: qfs_cache_default_dir() */
@@ -105,8 +103,7 @@ void qfs_disk_store(struct qfs_disk *disk, struct qfs_disk_scratch *scratch,
 void qfs_disk_count(struct qfs_disk *disk, struct qfs_disk_counters *ret_counters);
 const char *qfs_disk_dir(const struct qfs_disk *disk);
 
-/* -- caring for a cache directory, in use or not
- * ---------------------------------------------------- */
+/* -- caring for a cache directory, in use or not ---------------------------------------------- */
 
 /* $XDG_CACHE_HOME/quantfs or ~/.cache/quantfs; the caller frees it. */
 int qfs_cache_default_dir(char **ret_dir, struct qfs_error *error) QFS_MUST_USE;

@@ -8,8 +8,7 @@
 #include "quantfs/cache.h"
 #include "quantfs/gguf.h"
 
-/* -- behind a source and a view
- * ----------------------------------------------------------------------- */
+/* -- behind a source and a view --------------------------------------------------------------- */
 
 const struct qfs_model *qfs_source_model(const struct qfs_source *source);
 const struct qfs_conversion *qfs_source_conversion(const struct qfs_source *source);
@@ -20,8 +19,7 @@ const struct qfs_plan *qfs_view_plan(const struct qfs_view *view);
 int qfs_source_status(struct qfs_source *source, char **ret_json,
                       struct qfs_error *error) QFS_MUST_USE;
 
-/* -- mount
- * --------------------------------------------------------------------------------------------- */
+/* -- mount ------------------------------------------------------------------------------------ */
 
 struct qfs_mount_options {
     const char *source, *mountpoint;

@@ -1,0 +1,469 @@
+/* A source's views: which there are, how big, and the images of those that are open. */
+#include "image.h"
+#include "image_build.h"
+#include "status.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+/* Images that nobody reads are kept this many at a time: opening a view again costs nothing then.
+ */
+enum { IDLE_IMAGES = 4 };
+
+struct qfs_source {
+    struct qfs_arena arena;
+    struct qfs_options options; /* what lies behind its pointers: types, cache_dir only */
+    struct qfs_model *model;
+    struct qfs_conversion *conversion;
+    struct qfs_imatrix *imatrix;
+    struct qfs_view_options view_options;
+    struct qfs_source_view *views;
+    size_t nviews;
+    struct qfs_engine *given_engine; /* borrowed */
+
+    pthread_mutex_t lock;      /* guards what follows and what names it in image.h */
+    struct qfs_engine *engine; /* own, NULL until it is needed */
+    uint32_t refs;             /* the owner's and one for each image that has users */
+    uint64_t clock;
+};
+
+/* -- options ---------------------------------------------------------------------------------- */
+
+static char *copied(struct qfs_source *source, const char *string)
+{
+    return string ? qfs_arena_string(&source->arena, string) : NULL;
+}
+
+/* One option of llama-quantize, given or not. */
+static int set_option(struct qfs_source *source, const char *name, const char *value,
+                      struct qfs_error *error)
+{
+    return value ? qfs_view_options_set(&source->view_options, &source->arena, name, value, error)
+                 : 0;
+}
+
+static int set_all(struct qfs_source *source, const char *name, const char *const *values,
+                   size_t count, struct qfs_error *error)
+{
+    int rc = 0;
+    for (size_t i = 0; i < count && rc == 0; i++)
+        rc = set_option(source, name, values[i], error);
+    return rc;
+}
+
+static int set_view_options(struct qfs_source *source, const struct qfs_options *options,
+                            struct qfs_error *error)
+{
+    const struct qfs_view_options none = QFS_VIEW_OPTIONS_INIT;
+    struct qfs_view_options *view = &source->view_options;
+    *view = none;
+    view->pure = options->pure;
+    view->leave_output_tensor = options->leave_output_tensor;
+    view->allow_requantize = options->allow_requantize;
+    int rc = set_option(source, "outtype", options->outtype, error);
+    if (rc == 0)
+        rc = set_option(source, "output-tensor-type", options->output_tensor_type, error);
+    if (rc == 0)
+        rc = set_option(source, "token-embedding-type", options->token_embedding_type, error);
+    if (rc == 0)
+        rc = set_all(source, "tensor-type", options->tensor_types, options->ntensor_types, error);
+    if (rc == 0)
+        rc = set_all(source, "override-kv", options->overrides, options->noverrides, error);
+    if (rc == 0 && options->nprune_layers) {
+        int *layers = qfs_arena_array(&source->arena, options->nprune_layers, sizeof(*layers));
+        if (!layers)
+            return qfs_fail_memory(error);
+        memcpy(layers, options->prune_layers, options->nprune_layers * sizeof(*layers));
+        view->prune_layers = layers;
+        view->nprune_layers = options->nprune_layers;
+    }
+    if (rc == 0 && options->imatrix) {
+        const struct qfs_imatrix_options how = {
+            .file = options->imatrix_name,
+            .include = options->include_weights,
+            .ninclude = options->ninclude_weights,
+            .exclude = options->exclude_weights,
+            .nexclude = options->nexclude_weights,
+        };
+        rc = qfs_imatrix_open(options->imatrix, &how, &source->imatrix, error);
+        view->imatrix = source->imatrix;
+    }
+    return rc;
+}
+
+/* -- the list of views ------------------------------------------------------------------------ */
+
+/* Is `ftype` in the comma-separated `list`? NULL holds all. */
+static bool is_listed(const char *list, const struct qfs_ftype *ftype)
+{
+    if (!list)
+        return true;
+    for (const char *at = list; *at;) {
+        size_t size = strcspn(at, ",");
+        char name[32];
+        if (size < sizeof(name)) {
+            memcpy(name, at, size);
+            name[size] = 0;
+            if (qfs_ftype_by_name(name) == ftype)
+                return true;
+        }
+        at += size + (at[size] == ',');
+    }
+    return false;
+}
+
+static int check_types(const char *list, struct qfs_error *error)
+{
+    for (const char *at = list ? list : ""; *at;) {
+        size_t size = strcspn(at, ",");
+        char name[32] = "";
+        if (size && size < sizeof(name))
+            memcpy(name, at, size);
+        if (!qfs_ftype_by_name(name)) {
+            struct qfs_buffer known = {0};
+            for (const struct qfs_ftype *type = qfs_ftypes; type->name; type++)
+                qfs_buffer_printf(&known, " %s", type->name);
+            int rc = qfs_fail(error, EINVAL, "'%.*s' is not a type: known are%.*s",
+                              (int)QFS_MIN(size, (size_t)40), at, (int)known.size,
+                              (const char *)known.data);
+            qfs_buffer_done(&known);
+            return rc;
+        }
+        at += size + (at[size] == ',');
+    }
+    return 0;
+}
+
+/* Can every tensor of the plan be computed by this build? */
+static bool is_computable(const struct qfs_plan *plan)
+{
+    const struct qfs_kernels *kernels = qfs_kernels_get(~0u);
+    for (size_t i = 0; i < plan->ntensors; i++) {
+        enum qfs_type type = plan->tensors[i].type;
+        if (qfs_type_info(type)->quantized && !kernels->quantize[type])
+            return false;
+    }
+    return true;
+}
+
+static double weight_bits(const struct qfs_plan *plan)
+{
+    double weights = 0, bytes = 0;
+    for (size_t i = 0; i < plan->ntensors; i++) {
+        const struct qfs_plan_tensor *tensor = &plan->tensors[i];
+        weights += (double)tensor->ne[0] * (double)tensor->ne[1] * (double)tensor->ne[2] *
+                   (double)tensor->ne[3];
+        bytes += (double)tensor->nbytes;
+    }
+    return weights > 0 ? 8 * bytes / weights : 0;
+}
+
+static int build_plan(struct qfs_source *source, const struct qfs_ftype *ftype,
+                      struct qfs_plan **ret_plan, struct qfs_error *error)
+{
+    struct qfs_view_options options = source->view_options;
+    options.ftype = ftype;
+    return qfs_plan_build(source->conversion, &options, ret_plan, error);
+}
+
+/* Fills in the next view for `ftype`, unless this build cannot make it. */
+static int list_view(struct qfs_source *source, const struct qfs_ftype *ftype,
+                     struct qfs_error *error)
+{
+    struct qfs_source_view *view = &source->views[source->nviews];
+    struct qfs_plan *plan = NULL;
+    struct qfs_error reason = {0};
+    int rc = build_plan(source, ftype, &plan, &reason);
+    if (rc == -ENOMEM)
+        return qfs_fail_memory(error);
+    if (plan && !is_computable(plan)) {
+        qfs_plan_free(plan);
+        return 0;
+    }
+    view->ftype = ftype;
+    view->info.type = ftype->name;
+    view->info.name =
+        qfs_arena_printf(&source->arena, "%s-%s.gguf", source->model->name, ftype->name);
+    if (plan) {
+        view->info.size = plan->size;
+        view->info.weight_bits = weight_bits(plan);
+    } else {
+        view->info.refused = qfs_arena_string(&source->arena, reason.text);
+    }
+    qfs_plan_free(plan);
+    if (!view->info.name || (rc < 0 && !view->info.refused))
+        return qfs_fail_memory(error);
+    source->nviews++;
+    return 0;
+}
+
+static int list_views(struct qfs_source *source, struct qfs_error *error)
+{
+    size_t ntypes = 0;
+    while (qfs_ftypes[ntypes].name)
+        ntypes++;
+    source->views = qfs_arena_array(&source->arena, ntypes + 1, sizeof(*source->views));
+    if (!source->views)
+        return qfs_fail_memory(error);
+    int rc = check_types(source->options.types, error);
+    for (size_t i = 0; i < ntypes && rc == 0; i++)
+        if (is_listed(source->options.types, &qfs_ftypes[i]))
+            rc = list_view(source, &qfs_ftypes[i], error);
+    return rc;
+}
+
+/* -- life ------------------------------------------------------------------------------------- */
+
+static void source_free(struct qfs_source *source)
+{
+    for (size_t i = 0; i < source->nviews; i++)
+        qfs_image_free(source->views[i].image);
+    qfs_engine_free(source->engine);
+    qfs_conversion_free(source->conversion);
+    qfs_imatrix_free(source->imatrix);
+    qfs_model_close(source->model);
+    pthread_mutex_destroy(&source->lock);
+    qfs_arena_done(&source->arena);
+    free(source);
+}
+
+int qfs_source_open_on(const char *path, const struct qfs_options *options,
+                       struct qfs_engine *engine, struct qfs_source **ret_source,
+                       struct qfs_error *error)
+{
+    static const struct qfs_options no_options;
+    struct qfs_source *source = calloc(1, sizeof(*source));
+    if (!source)
+        return qfs_fail_memory(error);
+    if (!options)
+        options = &no_options;
+    pthread_mutex_init(&source->lock, NULL);
+    source->refs = 1;
+    source->given_engine = engine;
+    source->options = *options;
+    source->options.types = copied(source, options->types);
+    source->options.cache_dir = copied(source, options->cache_dir);
+    int rc = 0;
+    if ((options->types && !source->options.types) ||
+        (options->cache_dir && !source->options.cache_dir))
+        rc = qfs_fail_memory(error);
+    if (rc == 0)
+        rc = set_view_options(source, options, error);
+    if (rc == 0)
+        rc = qfs_model_open(path, &source->model, error);
+    if (rc == 0)
+        rc = qfs_convert(source->model, &source->conversion, error);
+    if (rc == 0)
+        rc = list_views(source, error);
+    if (rc < 0) {
+        source_free(source);
+        return rc;
+    }
+    *ret_source = source;
+    return 0;
+}
+
+int qfs_source_open(const char *path, const struct qfs_options *options,
+                    struct qfs_source **ret_source, struct qfs_error *error)
+{
+    return qfs_source_open_on(path, options, NULL, ret_source, error);
+}
+
+struct qfs_source *qfs_source_ref(struct qfs_source *source)
+{
+    pthread_mutex_lock(&source->lock);
+    source->refs++;
+    pthread_mutex_unlock(&source->lock);
+    return source;
+}
+
+void qfs_source_unref(struct qfs_source *source)
+{
+    if (!source)
+        return;
+    pthread_mutex_lock(&source->lock);
+    bool last = --source->refs == 0;
+    pthread_mutex_unlock(&source->lock);
+    if (last)
+        source_free(source);
+}
+
+void qfs_source_close(struct qfs_source *source)
+{
+    if (!source)
+        return;
+    /* Ends the team here: a worker that drops the last reference could not wait for itself. */
+    if (source->engine)
+        qfs_engine_stop(source->engine);
+    qfs_source_unref(source);
+}
+
+/* -- what a source knows ---------------------------------------------------------------------- */
+
+const struct qfs_model *qfs_source_model(const struct qfs_source *source)
+{
+    return source->model;
+}
+
+const struct qfs_conversion *qfs_source_conversion(const struct qfs_source *source)
+{
+    return source->conversion;
+}
+
+size_t qfs_source_count(const struct qfs_source *source)
+{
+    return source->nviews;
+}
+
+const struct qfs_view_info *qfs_source_view(const struct qfs_source *source, size_t index)
+{
+    return index < source->nviews ? &source->views[index].info : NULL;
+}
+
+const struct qfs_view_info *qfs_source_find(const struct qfs_source *source, const char *name)
+{
+    const struct qfs_ftype *ftype = qfs_ftype_by_name(name);
+    for (size_t i = 0; i < source->nviews; i++)
+        if (source->views[i].ftype == ftype || !strcmp(source->views[i].info.name, name))
+            return &source->views[i].info;
+    return NULL;
+}
+
+bool qfs_source_fills(const struct qfs_source *source)
+{
+    return !source->options.no_fill;
+}
+
+/* -- engine ----------------------------------------------------------------------------------- */
+
+int qfs_engine_open(const struct qfs_options *options, struct qfs_engine **ret_engine,
+                    struct qfs_error *error)
+{
+    struct qfs_engine_options how = {
+        .threads = options->threads,
+        .memory = options->memory ? options->memory : QFS_DEFAULT_MEMORY,
+        .warn = options->warn,
+        .warn_arg = options->warn_arg,
+    };
+    if (!options->no_cache) {
+        struct qfs_disk_options disk = {
+            .dir = options->cache_dir,
+            .limit = options->cache_size,
+            .min_free = options->cache_min_free,
+            .warn = options->warn,
+            .warn_arg = options->warn_arg,
+        };
+        struct qfs_error reason;
+        int rc = qfs_disk_open(&disk, &how.disk, &reason);
+        if (rc < 0 && options->cache_dir) { /* asked for by name: must be right */
+            if (error)
+                *error = reason;
+            return rc;
+        }
+        if (rc < 0 && options->warn)
+            options->warn(options->warn_arg, reason.text);
+    }
+    return qfs_engine_new(&how, ret_engine, error);
+}
+
+int qfs_source_engine(struct qfs_source *source, struct qfs_engine **ret_engine,
+                      struct qfs_error *error)
+{
+    struct qfs_engine *engine = source->given_engine;
+    int rc = 0;
+    if (!engine) {
+        pthread_mutex_lock(&source->lock);
+        if (!source->engine)
+            rc = qfs_engine_open(&source->options, &source->engine, error);
+        engine = source->engine;
+        pthread_mutex_unlock(&source->lock);
+    }
+    if (rc == 0)
+        rc = qfs_engine_start(engine, error);
+    if (rc == 0)
+        *ret_engine = engine;
+    return rc;
+}
+
+/* -- images ----------------------------------------------------------------------------------- */
+
+int qfs_image_get(struct qfs_source *source, size_t index, struct qfs_image **ret_image,
+                  struct qfs_error *error)
+{
+    struct qfs_source_view *view = &source->views[index];
+    struct qfs_plan *plan = NULL;
+    int rc = 0;
+    if (view->info.refused)
+        return qfs_fail(error, ENOTSUP, "%s: %s", view->info.name, view->info.refused);
+    pthread_mutex_lock(&source->lock);
+    if (!view->image) {
+        rc = build_plan(source, view->ftype, &plan, error);
+        if (rc == 0)
+            rc = qfs_image_build(source, index, plan, &view->image, error);
+        if (rc < 0)
+            qfs_plan_free(plan);
+    }
+    if (rc == 0) {
+        source->refs += view->image->users++ == 0;
+        view->last_used = ++source->clock;
+        *ret_image = view->image;
+    }
+    pthread_mutex_unlock(&source->lock);
+    return rc;
+}
+
+struct qfs_image *qfs_image_ref(struct qfs_image *image)
+{
+    pthread_mutex_lock(&image->source->lock);
+    image->users++;
+    pthread_mutex_unlock(&image->source->lock);
+    return image;
+}
+
+/* Locked. Takes out the idle image unused for longest when there are too many; the caller frees it.
+ */
+static struct qfs_image *surplus_image(struct qfs_source *source)
+{
+    struct qfs_source_view *oldest = NULL;
+    unsigned idle = 0;
+    for (size_t i = 0; i < source->nviews; i++) {
+        struct qfs_source_view *view = &source->views[i];
+        if (!view->image || view->image->users)
+            continue;
+        idle++;
+        if (!oldest || view->last_used < oldest->last_used)
+            oldest = view;
+    }
+    if (idle <= IDLE_IMAGES)
+        return NULL;
+    struct qfs_image *image = oldest->image;
+    oldest->image = NULL;
+    return image;
+}
+
+void qfs_image_put(struct qfs_image *image)
+{
+    struct qfs_source *source = image->source;
+    struct qfs_image *surplus = NULL;
+    pthread_mutex_lock(&source->lock);
+    bool idle = --image->users == 0;
+    if (idle)
+        surplus = surplus_image(source);
+    pthread_mutex_unlock(&source->lock);
+    qfs_image_free(surplus);
+    if (idle)
+        qfs_source_unref(source);
+}
+
+int qfs_source_status(struct qfs_source *source, char **ret_json, struct qfs_error *error)
+{
+    struct qfs_engine *engine = source->given_engine;
+    if (!engine) {
+        pthread_mutex_lock(&source->lock);
+        engine = source->engine; /* stays once it is there */
+        pthread_mutex_unlock(&source->lock);
+    }
+    return qfs_status_json(engine, NULL, ret_json, error);
+}
