@@ -163,8 +163,8 @@ static bool read_array(struct loader *l, const char *pattern, enum qfs_kv_type t
         return false;
     }
     bool fits = array.item == (uint32_t)type;
-    if (type == QFS_KV_U32)
-        fits |= array.item == QFS_KV_I32 || array.item == QFS_KV_BOOL;
+    if (type == QFS_KV_U32 || type == QFS_KV_I32)
+        fits |= array.item == QFS_KV_U32 || array.item == QFS_KV_I32 || array.item == QFS_KV_BOOL;
     if (!fits)
         refuse(l, "array %s has items of type %s", key.text,
                array.item < QFS_KV_TYPE_COUNT ? kv_type_names[array.item] : "?");
@@ -244,8 +244,8 @@ static uint32_t main_layers(const struct loader *l)
 
 static void read_by_table(struct loader *l, const struct qfs_loader_read *read)
 {
-    static const enum qfs_kv_type kinds[] = {QFS_KV_U32, QFS_KV_F32, QFS_KV_BOOL, QFS_KV_STRING,
-                                             QFS_KV_U64};
+    static const enum qfs_kv_type kinds[] = {QFS_KV_U32,    QFS_KV_F32, QFS_KV_BOOL,
+                                             QFS_KV_STRING, QFS_KV_U64, QFS_KV_I32};
     enum qfs_kv_type type = kinds[(read->how & KIND) >> 4];
     bool need = read->how & NEED;
     struct array array;

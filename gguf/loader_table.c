@@ -162,7 +162,7 @@ static const struct qfs_loader_read reads_deepseek2_ocr[] = {
 static const struct qfs_loader_read reads_deepseek32[] = {
     {"%s.expert_feed_forward_length", NEED | LAYERS_ALL | U32},
     {"%s.attention.layer_norm_rms_epsilon", NEED | ONE | F32},
-    {"%s.rope.dimension_sections", MAY | FOUR | U32},
+    {"%s.rope.dimension_sections", MAY | FOUR | I32},
     {"%s.expert_shared_count", NEED | ONE | U32},
     {"%s.leading_dense_block_count", MAY | ONE | U32},
     {"%s.expert_weights_scale", MAY | ONE | F32},
@@ -210,13 +210,13 @@ static const struct qfs_loader_read reads_dflash[] = {
     {"%s.attention.layer_norm_rms_epsilon", NEED | ONE | F32},
     {"%s.logit_scale", MAY | ONE | F32},
     {"%s.final_logit_softcapping", MAY | ONE | F32},
-    {"%s.rope.dimension_sections", MAY | FOUR | U32},
+    {"%s.rope.dimension_sections", MAY | FOUR | I32},
     {"%s.block_size", MAY | ONE | U32},
     {"%s.conv_kernel_size", MAY | ONE | U32},
     {"%s.conv_group_size", MAY | ONE | U32},
     {"%s.selector_rank", MAY | ONE | U32},
     {"%s.selector_top_k", MAY | ONE | U32},
-    {"%s.target_layers", MAY | ARRAY | U32},
+    {"%s.target_layers", MAY | ARRAY | I32},
     {"%s.hyper_connection.count", MAY | ONE | U32},
     {"%s.attention.q_lora_rank", MAY | ONE | U32},
     {"%s.attention.sliding_window", MAY | ONE | U32},
@@ -261,14 +261,14 @@ static const struct qfs_loader_read reads_dots3note[] = {
 
 static const struct qfs_loader_read reads_eagle3[] = {
     {"%s.attention.layer_norm_rms_epsilon", NEED | ONE | F32},
-    {"%s.target_layers", MAY | ARRAY | U32},
+    {"%s.target_layers", MAY | ARRAY | I32},
     {"%s.target_hidden_size", NEED | ONE | U32},
     {"%s.norm_before_residual", MAY | ONE | BOOL},
     {"%s.norm_before_fc", MAY | ONE | BOOL},
 };
 
 static const struct qfs_loader_read reads_ernie4_5[] = {
-    {"%s.rope.dimension_sections", MAY | FOUR | U32},
+    {"%s.rope.dimension_sections", MAY | FOUR | I32},
     {"%s.attention.layer_norm_rms_epsilon", NEED | ONE | F32},
     {"%s.expert_feed_forward_length", MAY | LAYERS_ALL | U32},
     {"%s.expert_shared_feed_forward_length", MAY | ONE | U32},
@@ -367,7 +367,7 @@ static const struct qfs_loader_read reads_gemma4_assistant[] = {
 static const struct qfs_loader_read reads_glm_dsa[] = {
     {"%s.expert_feed_forward_length", NEED | LAYERS_ALL | U32},
     {"%s.attention.layer_norm_rms_epsilon", NEED | ONE | F32},
-    {"%s.rope.dimension_sections", MAY | FOUR | U32},
+    {"%s.rope.dimension_sections", MAY | FOUR | I32},
     {"%s.expert_shared_count", NEED | ONE | U32},
     {"%s.leading_dense_block_count", MAY | ONE | U32},
     {"%s.expert_weights_scale", MAY | ONE | F32},
@@ -385,13 +385,13 @@ static const struct qfs_loader_read reads_glm_dsa[] = {
 
 static const struct qfs_loader_read reads_glm4[] = {
     {"%s.attention.layer_norm_rms_epsilon", NEED | ONE | F32},
-    {"%s.rope.dimension_sections", MAY | FOUR | U32},
+    {"%s.rope.dimension_sections", MAY | FOUR | I32},
 };
 
 static const struct qfs_loader_read reads_glm4moe[] = {
     {"%s.expert_feed_forward_length", NEED | LAYERS_ALL | U32},
     {"%s.attention.layer_norm_rms_epsilon", NEED | ONE | F32},
-    {"%s.rope.dimension_sections", MAY | FOUR | U32},
+    {"%s.rope.dimension_sections", MAY | FOUR | I32},
     {"%s.expert_shared_count", NEED | ONE | U32},
     {"%s.leading_dense_block_count", MAY | ONE | U32},
     {"%s.expert_weights_scale", MAY | ONE | F32},
@@ -418,7 +418,7 @@ static const struct qfs_loader_read reads_granite[] = {
     {"%s.residual_scale", MAY | ONE | F32},
     {"%s.embedding_scale", MAY | ONE | F32},
     {"%s.attention.scale", MAY | ONE | F32},
-    {"%s.deepstack_mapping", MAY | ARRAY | U32},
+    {"%s.deepstack_mapping", MAY | ARRAY | I32},
     {"%s.rope.scaling.finetuned", MAY | ONE | BOOL},
     {"%s.expert_shared_feed_forward_length", MAY | ONE | U32},
 };
@@ -433,7 +433,7 @@ static const struct qfs_loader_read reads_granite_swa[] = {
     {"%s.expert_used_count", MAY | LAYERS_ALL | U32},
     {"%s.attention.sliding_window_pattern", NEED | ARRAY | U32},
     {"%s.attention.sliding_window", NEED | ONE | U32},
-    {"%s.deepstack_mapping", MAY | ARRAY | U32},
+    {"%s.deepstack_mapping", MAY | ARRAY | I32},
     {"%s.attention.rope_pattern", MAY | ARRAY | U32},
     {"%s.expert_shared_feed_forward_length", MAY | ONE | U32},
 };
@@ -473,8 +473,8 @@ static const struct qfs_loader_read reads_graniteswitch[] = {
     {"%s.adapters.count", NEED | ONE | U32},
     {"%s.adapters.lora_rank", NEED | ONE | U32},
     {"%s.adapters.router_gain", MAY | ONE | F32},
-    {"%s.adapters.token_ids_activate", NEED | ARRAY | U32},
-    {"%s.adapters.token_ids_substitute", NEED | ARRAY | U32},
+    {"%s.adapters.token_ids_activate", NEED | ARRAY | I32},
+    {"%s.adapters.token_ids_substitute", NEED | ARRAY | I32},
 };
 
 static const struct qfs_loader_read reads_grok[] = {
@@ -834,12 +834,12 @@ static const struct qfs_loader_read reads_qwen2moe[] = {
 };
 
 static const struct qfs_loader_read reads_qwen2vl[] = {
-    {"%s.rope.dimension_sections", NEED | FOUR | U32},
+    {"%s.rope.dimension_sections", NEED | FOUR | I32},
 };
 
 static const struct qfs_loader_read reads_qwen35[] = {
     {"%s.attention.layer_norm_rms_epsilon", NEED | ONE | F32},
-    {"%s.rope.dimension_sections", NEED | FOUR | U32},
+    {"%s.rope.dimension_sections", NEED | FOUR | I32},
     {"%s.ssm.conv_kernel", NEED | ONE | U32},
     {"%s.ssm.inner_size", NEED | ONE | U32},
     {"%s.ssm.state_size", NEED | ONE | U32},
@@ -853,7 +853,7 @@ static const struct qfs_loader_read reads_qwen35moe[] = {
     {"%s.expert_feed_forward_length", MAY | LAYERS_ALL | U32},
     {"%s.expert_shared_feed_forward_length", MAY | ONE | U32},
     {"%s.attention.layer_norm_rms_epsilon", NEED | ONE | F32},
-    {"%s.rope.dimension_sections", NEED | FOUR | U32},
+    {"%s.rope.dimension_sections", NEED | FOUR | I32},
     {"%s.ssm.conv_kernel", NEED | ONE | U32},
     {"%s.ssm.inner_size", NEED | ONE | U32},
     {"%s.ssm.state_size", NEED | ONE | U32},
@@ -878,13 +878,13 @@ static const struct qfs_loader_read reads_qwen3next[] = {
 
 static const struct qfs_loader_read reads_qwen3tts[] = {
     {"%s.n_deepstack_layers", MAY | ONE | U32},
-    {"%s.rope.dimension_sections", NEED | FOUR | U32},
+    {"%s.rope.dimension_sections", NEED | FOUR | I32},
     {"%s.attention.layer_norm_rms_epsilon", NEED | ONE | F32},
 };
 
 static const struct qfs_loader_read reads_qwen3vlmoe[] = {
     {"%s.n_deepstack_layers", MAY | ONE | U32},
-    {"%s.rope.dimension_sections", NEED | FOUR | U32},
+    {"%s.rope.dimension_sections", NEED | FOUR | I32},
     {"%s.expert_feed_forward_length", MAY | LAYERS_ALL | U32},
     {"%s.attention.layer_norm_rms_epsilon", NEED | ONE | F32},
 };
@@ -893,7 +893,7 @@ static const struct qfs_loader_read reads_qwen4exp[] = {
     {"%s.expert_feed_forward_length", MAY | LAYERS_ALL | U32},
     {"%s.expert_shared_feed_forward_length", MAY | ONE | U32},
     {"%s.attention.layer_norm_rms_epsilon", NEED | ONE | F32},
-    {"%s.rope.dimension_sections", NEED | FOUR | U32},
+    {"%s.rope.dimension_sections", NEED | FOUR | I32},
     {"%s.ssm.conv_kernel", NEED | ONE | U32},
     {"%s.ssm.inner_size", NEED | ONE | U32},
     {"%s.ssm.state_size", NEED | ONE | U32},

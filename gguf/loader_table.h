@@ -21,6 +21,7 @@ enum {
     BOOL = 2 << 4,
     STRING = 3 << 4,
     U64 = 4 << 4,
+    I32 = 5 << 4, /* an array of u32 will do */
     KIND = 7 << 4,
 };
 

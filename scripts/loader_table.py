@@ -25,8 +25,8 @@ for text in (models_h, (root / 'llama-hparams.h').read_text()):
         fields.setdefault(name, kind)
     for kind, name in re.findall(r'std::array<(\w+),\s*\w+>\s+(\w+);', text):
         fields[name] = kind
-KINDS = {'uint32_t': 'U32', 'int32_t': 'U32', 'int': 'U32', 'float': 'F32', 'bool': 'BOOL', 'std::string': 'STRING',
-         'uint64_t': 'U64', 'llama_token': 'U32'}
+KINDS = {'uint32_t': 'U32', 'int32_t': 'I32', 'int': 'I32', 'float': 'F32', 'bool': 'BOOL', 'std::string': 'STRING',
+         'uint64_t': 'U64', 'llama_token': 'I32'}
 
 
 def arguments(text):
