@@ -36,14 +36,6 @@ struct iq2_found {
     uint16_t point[IQ2_GROUPS_MAX];
 };
 
-static inline int iq2_nearest_int(float value)
-{
-    const float sum = value + LANE_ROUND;
-    int32_t bits;
-    memcpy(&bits, &sum, sizeof(bits));
-    return (bits & 0x007fffff) - 0x00400000;
-}
-
 static inline int iq2_clamp(int value, int limit)
 {
     return value < 0 ? 0 : value > limit ? limit : value;
@@ -60,7 +52,7 @@ static inline int iq2_point_plain(const struct qfs_grid *grid, const float *x, c
 {
     int number = 0;
     for (int i = IQ2_GROUP - 1; i >= 0; i--)
-        number = 3 * number + iq2_clamp(iq2_nearest_int(0.5f * (id * x[i] - 1)), 2);
+        number = 3 * number + iq2_clamp(nearest_int(0.5f * (id * x[i] - 1)), 2);
     const struct qfs_grid_cell *cell = &grid->cell[number];
     *ret_on_grid = cell->count == 0;
     float best = FLT_MAX;

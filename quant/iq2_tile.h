@@ -21,6 +21,7 @@ struct iq2_tile {
     float x[IQ2_TILE], weight[IQ2_TILE], root[IQ2_TILE]; /* see struct iq2_sub */
     float middle[IQ2_TILE_SUBS], scale[IQ2_TILE_SUBS];
     bool live[IQ2_TILE_SUBS]; /* else nothing of the sub-block is written, its signs neither */
+    float root_sum[IQ2_TILE_GROUPS], max[IQ2_TILE_GROUPS], span[IQ2_TILE_GROUPS]; /* below */
     uint8_t signs[IQ2_TILE_GROUPS];
     struct iq2_found found[IQ2_TILE_SUBS];
 };
@@ -52,39 +53,45 @@ LANE_FN void iq2_tile_weigh(const float *x, const float *imatrix, float sigma2, 
     }
 }
 
-/* Each group's largest magnitude; with `parity`, groups with an odd number of signs flip the sign of
- * the weight that matters least (the first of equal ones), whose magnitude becomes negative. */
-LANE_FN void iq2_tile_balance(bool parity, struct iq2_tile *tile, float *max)
+/* Of each group: the sum of root, in whatever order; the largest magnitude (span). With `parity`,
+ * groups with an odd number of signs flip the sign of the weight that matters least (the first of
+ * equal ones), whose magnitude becomes negative. Then the largest value (max). */
+LANE_FN void iq2_tile_balance(bool parity, struct iq2_tile *tile)
 {
     for (int g = 0; g < IQ2_TILE_GROUPS; g += QFS_LANES) {
-        lf x[IQ2_GROUP];
-        int32_t odd[QFS_LANES], least[QFS_LANES];
+        lf x[IQ2_GROUP], w[IQ2_GROUP];
+        lf_transpose(tile->root + g * IQ2_GROUP, IQ2_GROUP, IQ2_GROUP, w);
+        lf_store(tile->root_sum + g,
+                 ((w[0] + w[1]) + (w[2] + w[3])) + ((w[4] + w[5]) + (w[6] + w[7])));
         lf_transpose(tile->x + g * IQ2_GROUP, IQ2_GROUP, IQ2_GROUP, x);
-        if (parity) {
-            lf weight[IQ2_GROUP];
-            lf_transpose(tile->weight + g * IQ2_GROUP, IQ2_GROUP, IQ2_GROUP, weight);
-            lf min = weight[0] * x[0] * x[0];
-            li at = li_set(0);
-            for (int i = 1; i < IQ2_GROUP; i++) {
-                const lf value = weight[i] * x[i] * x[i];
-                const lm less = lf_lt(value, min);
-                min = lf_select(less, value, min);
-                at = li_select(less, li_set(i), at);
-            }
-            for (int k = 0; k < QFS_LANES; k++)
-                odd[k] = __builtin_parity(tile->signs[g + k]);
-            const li flip = li_load(odd) << 31;
-            for (int i = 0; i < IQ2_GROUP; i++) {
-                const li here = li_select(li_eq(at, li_set(i)), flip, li_set(0));
-                x[i] = lf_bits(li_bits(x[i]) ^ here);
-            }
-            li_store(least, at);
-        }
         lf largest = x[0];
         for (int i = 1; i < IQ2_GROUP; i++)
             largest = lf_max(largest, x[i]);
-        lf_store(max + g, largest);
-        for (int k = 0; parity && k < QFS_LANES; k++) {
+        lf_store(tile->span + g, largest);
+        lf_store(tile->max + g, largest);
+        if (!parity)
+            continue;
+        int32_t odd[QFS_LANES], least[QFS_LANES];
+        lf_transpose(tile->weight + g * IQ2_GROUP, IQ2_GROUP, IQ2_GROUP, w);
+        lf min = w[0] * x[0] * x[0];
+        li at = li_set(0);
+        for (int i = 1; i < IQ2_GROUP; i++) {
+            const lf value = w[i] * x[i] * x[i];
+            const lm less = lf_lt(value, min);
+            min = lf_select(less, value, min);
+            at = li_select(less, li_set(i), at);
+        }
+        for (int k = 0; k < QFS_LANES; k++)
+            odd[k] = __builtin_parity(tile->signs[g + k]);
+        li_store(least, at);
+        const li flip = li_load(odd) << 31;
+        for (int i = 0; i < IQ2_GROUP; i++) {
+            const li here = li_select(li_eq(at, li_set(i)), flip, li_set(0));
+            x[i] = lf_bits(li_bits(x[i]) ^ here);
+            largest = i ? lf_max(largest, x[i]) : x[0];
+        }
+        lf_store(tile->max + g, largest);
+        for (int k = 0; k < QFS_LANES; k++) {
             float *flipped = &tile->x[(g + k) * IQ2_GROUP + least[k]];
             *flipped = odd[k] ? -*flipped : *flipped;
             tile->signs[g + k] ^= (uint8_t)(odd[k] << least[k]);
@@ -93,8 +100,9 @@ LANE_FN void iq2_tile_balance(bool parity, struct iq2_tile *tile, float *max)
 }
 
 /* Where the tries of each sub-block are. */
-LANE_FN void iq2_tile_start(const struct iq2_rule *rule, const float *max, struct iq2_tile *tile)
+LANE_FN void iq2_tile_start(const struct iq2_rule *rule, struct iq2_tile *tile)
 {
+    const float *max = tile->max;
     const int nsubs = iq2_tile_nsubs(rule);
     if (rule->fitted)
         for (int sub = 0; sub < nsubs; sub += QFS_LANES) {
@@ -149,7 +157,7 @@ LANE_FN float iq2_tile_scale(const struct iq2_rule *rule, int b, struct iq2_tile
     }
     const float d = max / 31, id = 1 / d;
     for (int sub = 0; sub < nsubs; sub++) {
-        const int code = iq2_clamp(iq2_nearest_int(0.5f * (id * found[sub].scale - 1)), 15);
+        const int code = iq2_clamp(nearest_int(0.5f * (id * found[sub].scale - 1)), 15);
         codes[sub] = max != 0 ? (uint8_t)code : 0;
     }
     return d;

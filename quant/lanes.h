@@ -17,6 +17,7 @@
  *           li_load_u8 li_load_u16                widened to 32 bits, zero-extended
  *           li_store_u8 li_store_u16              low bits of each lane
  *           lf_gather(table, li) li_gather        table[index] lane by lane (slow where emulated)
+ *           lf_cycle8(x, at)                      8 floats over and over, from x[at % 8]
  *           lf_lookup8/16/32(table, li)           table of 8/16/32 floats, index in range: permutes
  *           li_lookup16_u8(table, li)             table of 16 bytes
  * Comparing lf_lt lf_le lf_gt lf_ge lf_eq (false on NaN), lf_ne (true on NaN), li_lt li_gt li_eq
@@ -107,6 +108,16 @@ LANE_FN lf lf_copysign(lf magnitude, lf sign)
     return lf_bits((li_bits(magnitude) & li_set(0x7fffffff)) | (li_bits(sign) & li_set(INT32_MIN)));
 }
 
+/* x[(at + k) % 8] in lane k; at is a multiple of QFS_LANES */
+LANE_FN lf lf_cycle8(const float *x, int at)
+{
+#if QFS_LANES == 16
+    return lf_lookup8(x, li_iota() & li_set(7));
+#else
+    return lf_load(x + at % 8);
+#endif
+}
+
 /* 1.5 * 2^23: adding it leaves the nearest integer (ties to even) in the low mantissa bits. */
 #define LANE_ROUND 12582912.f
 
@@ -122,5 +133,9 @@ static inline int nearest_int(float value) /* the same for one number */
     memcpy(&bits, &sum, sizeof(bits));
     return (bits & 0x007fffff) - 0x00400000;
 }
+
+#if QFS_LANES > 1
+#include "lanes_bytes.h"
+#endif
 
 #endif
