@@ -26,6 +26,8 @@
  *           lf_select li_select(m, a, b)          m ? a : b
  *           lf_min(a, b) = a < b ? a : b          exactly: b when equal or NaN, as SSE's MINPS
  *           lf_max(a, b) = a > b ? a : b          the reference's MAX(a, b), MIN(a, b) likewise
+ *           lf_min_plus lf_max_plus               of numbers that are not negative and not NaN: by the
+ *                                                 integer unit, which the additions leave idle
  *           li_min li_max
  * Computing lf_abs lf_neg lf_copysign lf_sqrt
  *           lf_from_int(li), li_trunc(lf)         C's conversions; li_trunc for values in range
@@ -83,14 +85,14 @@ LANE_FN lm lm_andnot(lm a, lm b)
     return lm_and(a, lm_not(b));
 }
 
-LANE_FN li li_min(li a, li b)
+LANE_FN lf lf_min_plus(lf a, lf b)
 {
-    return li_select(li_lt(a, b), a, b);
+    return QFS_LANES_INTEGER_MINMAX ? lf_bits(li_min(li_bits(a), li_bits(b))) : lf_min(a, b);
 }
 
-LANE_FN li li_max(li a, li b)
+LANE_FN lf lf_max_plus(lf a, lf b)
 {
-    return li_select(li_gt(a, b), a, b);
+    return QFS_LANES_INTEGER_MINMAX ? lf_bits(li_max(li_bits(a), li_bits(b))) : lf_max(a, b);
 }
 
 LANE_FN lf lf_abs(lf a)

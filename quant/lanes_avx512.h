@@ -2,6 +2,8 @@
 #ifndef QUANTFS_LANES_AVX512_H
 #define QUANTFS_LANES_AVX512_H
 
+#define QFS_LANES_INTEGER_MINMAX 1
+
 #include <immintrin.h>
 
 typedef __mmask16 lm;
@@ -104,6 +106,16 @@ LANE_FN lf lf_min(lf a, lf b)
 LANE_FN lf lf_max(lf a, lf b)
 {
     return (lf)_mm512_max_ps((__m512)a, (__m512)b);
+}
+
+LANE_FN li li_min(li a, li b)
+{
+    return (li)_mm512_min_epi32((__m512i)a, (__m512i)b);
+}
+
+LANE_FN li li_max(li a, li b)
+{
+    return (li)_mm512_max_epi32((__m512i)a, (__m512i)b);
 }
 
 LANE_FN lf lf_sqrt(lf a)

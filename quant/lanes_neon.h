@@ -2,6 +2,8 @@
 #ifndef QUANTFS_LANES_NEON_H
 #define QUANTFS_LANES_NEON_H
 
+#define QFS_LANES_INTEGER_MINMAX 1
+
 #include <arm_neon.h>
 
 typedef li lm;
@@ -106,6 +108,16 @@ LANE_FN lf lf_min(lf a, lf b)
 LANE_FN lf lf_max(lf a, lf b)
 {
     return lf_select(lf_gt(a, b), a, b);
+}
+
+LANE_FN li li_min(li a, li b)
+{
+    return (li)vminq_s32((int32x4_t)a, (int32x4_t)b);
+}
+
+LANE_FN li li_max(li a, li b)
+{
+    return (li)vmaxq_s32((int32x4_t)a, (int32x4_t)b);
 }
 
 LANE_FN lf lf_sqrt(lf a)

@@ -2,6 +2,8 @@
 #ifndef QUANTFS_LANES_SCALAR_H
 #define QUANTFS_LANES_SCALAR_H
 
+#define QFS_LANES_INTEGER_MINMAX 0
+
 typedef float lf;
 typedef int32_t li;
 typedef uint32_t lu;
@@ -224,6 +226,16 @@ LANE_FN lf lf_min(lf a, lf b)
 }
 
 LANE_FN lf lf_max(lf a, lf b)
+{
+    return a > b ? a : b;
+}
+
+LANE_FN li li_min(li a, li b)
+{
+    return a < b ? a : b;
+}
+
+LANE_FN li li_max(li a, li b)
 {
     return a > b ? a : b;
 }

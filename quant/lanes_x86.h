@@ -2,6 +2,8 @@
 #ifndef QUANTFS_LANES_X86_H
 #define QUANTFS_LANES_X86_H
 
+#define QFS_LANES_INTEGER_MINMAX (QFS_LANES == 8) /* SSE2 has none of 32 bits */
+
 #include <immintrin.h>
 
 typedef li lm;
@@ -96,6 +98,16 @@ LANE_FN lf lf_min(lf a, lf b)
 LANE_FN lf lf_max(lf a, lf b)
 {
     return (lf)_mm256_max_ps((__m256)a, (__m256)b);
+}
+
+LANE_FN li li_min(li a, li b)
+{
+    return (li)_mm256_min_epi32((__m256i)a, (__m256i)b);
+}
+
+LANE_FN li li_max(li a, li b)
+{
+    return (li)_mm256_max_epi32((__m256i)a, (__m256i)b);
 }
 
 LANE_FN lf lf_sqrt(lf a)
@@ -211,6 +223,16 @@ LANE_FN lf lf_min(lf a, lf b)
 LANE_FN lf lf_max(lf a, lf b)
 {
     return (lf)_mm_max_ps((__m128)a, (__m128)b);
+}
+
+LANE_FN li li_min(li a, li b)
+{
+    return li_select(li_lt(a, b), a, b);
+}
+
+LANE_FN li li_max(li a, li b)
+{
+    return li_select(li_gt(a, b), a, b);
 }
 
 LANE_FN lf lf_sqrt(lf a)

@@ -53,10 +53,10 @@ LANE_FN lf qkx_code(lf x, lf iscale, lf min, int nmax, enum qkx_clamp clamp)
     const lf scaled = iscale * (x - min);
     if (clamp == QKX_EXACT)
         return lf_from_int(li_max(li_set(0), li_min(li_set(nmax), li_nearest(scaled))));
-    const lf rounded = lf_max(scaled + lf_set(LANE_ROUND), lf_set(LANE_ROUND));
+    const lf rounded = lf_max_plus(scaled + lf_set(LANE_ROUND), lf_set(LANE_ROUND));
     if (clamp == QKX_LOW)
         return rounded - lf_set(LANE_ROUND);
-    return lf_min(rounded, lf_set(LANE_ROUND + (float)nmax)) - lf_set(LANE_ROUND);
+    return lf_min_plus(rounded, lf_set(LANE_ROUND + (float)nmax)) - lf_set(LANE_ROUND);
 }
 
 /* May codes be rounded by adding and subtracting? Every iscale * (x - min) lies between those of
@@ -70,29 +70,46 @@ LANE_FN lm qkx_in_range(const struct qkx_group *group, lf span)
 }
 
 /* First pass of a try: codes, and the sums that give the best scale and minimum for them. */
-LANE_FN void qkx_fit(const struct qkx_rule rule, const lf *x, const lf *w, lf *codes,
-                     struct qkx_group *group, enum qkx_clamp clamp)
+LANE_FN void qkx_fit(const struct qkx_rule rule, struct qkx_wave *wave, int first,
+                     struct qkx_group *groups, enum qkx_clamp clamp)
 {
-    const lf iscale = group->iscale, min = group->found.min, zero = lf_set(0.f);
-    const lf sum_w = group->found.sum_w, sum_x = group->sum_x;
-    lf sum_l = zero, sum_l2 = zero, sum_xl = zero;
-    LANE_UNROLL(4)
-    for (int i = 0; i < rule.n; i++) {
-        const lf l = qkx_code(x[i], iscale, min, rule.nmax, clamp);
-        const lf wl = w[i] * l;
-        codes[i] = l;
-        sum_l = sum_l + wl;
-        sum_l2 = sum_l2 + wl * l;
-        sum_xl = sum_xl + wl * x[i];
+    const lf zero = lf_set(0.f);
+    lf iscale[QKX_PAIR], min[QKX_PAIR], sum_l[QKX_PAIR], sum_l2[QKX_PAIR], sum_xl[QKX_PAIR];
+    for (int g = 0; g < QKX_PAIR; g++) {
+        iscale[g] = groups[first + g].iscale;
+        min[g] = groups[first + g].found.min;
+        sum_l[g] = sum_l2[g] = sum_xl[g] = zero;
     }
-    const lf det = sum_w * sum_l2 - sum_l * sum_l;
-    group->solvable = lf_gt(det, zero);
-    group->scale = (sum_w * sum_xl - sum_x * sum_l) / det;
-    group->min = (sum_l2 * sum_x - sum_l * sum_xl) / det;
-    const lm positive = lf_gt(group->min, zero);
-    if (lm_any(positive)) {
-        group->min = lf_select(positive, zero, group->min);
-        group->scale = lf_select(positive, sum_xl / sum_l2, group->scale);
+    /* Codes first, then sums: one loop with both has chains so long that a core's scheduler fills up
+     * with instructions that wait. */
+    for (int g = 0; g < QKX_PAIR; g++) {
+        lf *codes = wave->l[first + g];
+        const lf *x = wave->x[first + g];
+        LANE_UNROLL(4)
+        for (int i = 0; i < rule.n; i++)
+            codes[i] = qkx_code(x[i], iscale[g], min[g], rule.nmax, clamp);
+    }
+    LANE_UNROLL(2)
+    for (int i = 0; i < rule.n; i++)
+        for (int g = 0; g < QKX_PAIR; g++) {
+            const lf x = wave->x[first + g][i], l = wave->l[first + g][i];
+            const lf wl = wave->w[first + g][i] * l;
+            sum_l[g] = sum_l[g] + wl;
+            sum_l2[g] = sum_l2[g] + wl * l;
+            sum_xl[g] = sum_xl[g] + wl * x;
+        }
+    for (int g = 0; g < QKX_PAIR; g++) {
+        struct qkx_group *group = &groups[first + g];
+        const lf sum_w = group->found.sum_w, sum_x = group->sum_x;
+        const lf det = sum_w * sum_l2[g] - sum_l[g] * sum_l[g];
+        group->solvable = lf_gt(det, zero);
+        group->scale = (sum_w * sum_xl[g] - sum_x * sum_l[g]) / det;
+        group->min = (sum_l2[g] * sum_x - sum_l[g] * sum_xl[g]) / det;
+        const lm positive = lf_gt(group->min, zero);
+        if (lm_any(positive)) {
+            group->min = lf_select(positive, zero, group->min);
+            group->scale = lf_select(positive, sum_xl[g] / sum_l2[g], group->scale);
+        }
     }
 }
 
@@ -149,14 +166,18 @@ LANE_FN void qkx_try(const struct qkx_rule rule, struct qkx_wave *wave, struct q
                      int number, enum qkx_clamp clamp)
 {
     const lf steps = lf_set(rule.rmin + rule.rdelta * (float)number + (float)rule.nmax);
-    for (int g = 0; g < QKX_GROUPS; g++) {
-        struct qkx_group *group = &groups[g];
-        const lf span = group->highest - group->found.min;
-        group->iscale = steps / span;
-        if (lm_all(lm_or(group->dead, qkx_in_range(group, span))))
-            qkx_fit(rule, wave->x[g], wave->w[g], wave->l[g], group, clamp);
+    for (int first = 0; first < QKX_GROUPS; first += QKX_PAIR) {
+        lm in_range = lm_set(true);
+        for (int g = 0; g < QKX_PAIR; g++) {
+            struct qkx_group *group = &groups[first + g];
+            const lf span = group->highest - group->found.min;
+            group->iscale = steps / span;
+            in_range = lm_and(in_range, lm_or(group->dead, qkx_in_range(group, span)));
+        }
+        if (lm_all(in_range))
+            qkx_fit(rule, wave, first, groups, clamp);
         else
-            qkx_fit(rule, wave->x[g], wave->w[g], wave->l[g], group, QKX_EXACT);
+            qkx_fit(rule, wave, first, groups, QKX_EXACT);
     }
     for (int first = 0; first < QKX_GROUPS; first += QKX_PAIR) {
         lf errors[QKX_PAIR];

@@ -92,6 +92,20 @@ EMULATED __m512 _mm512_max_ps(__m512 a, __m512 b)
     return a;
 }
 
+EMULATED __m512i _mm512_min_epi32(__m512i a, __m512i b)
+{
+    emulated_i512 to = (emulated_i512)a;
+    EACH(i) to[i] = to[i] < ((emulated_i512)b)[i] ? to[i] : ((emulated_i512)b)[i];
+    return (__m512i)to;
+}
+
+EMULATED __m512i _mm512_max_epi32(__m512i a, __m512i b)
+{
+    emulated_i512 to = (emulated_i512)a;
+    EACH(i) to[i] = to[i] > ((emulated_i512)b)[i] ? to[i] : ((emulated_i512)b)[i];
+    return (__m512i)to;
+}
+
 EMULATED __m512 _mm512_sqrt_ps(__m512 a)
 {
     EACH(i) a[i] = __builtin_sqrtf(a[i]);
