@@ -455,6 +455,7 @@ bool qfs_json_truthy(const struct qfs_json *value)
         return false;
     switch (value->kind) {
     case QFS_JSON_TRUE:
+    case QFS_JSON_OTHER:
         return true;
     case QFS_JSON_INT:
         return value->integer != 0;

@@ -24,7 +24,7 @@ static int read_optional(struct qfs_model *model, const char *name,
 
 /* The converter passes over a generation_config.json that is not JSON, but not over one that is not
  * UTF-8 or that holds something other than an object. */
-static int load_generation_config(struct qfs_model *model, struct qfs_error *error)
+int qfs_generation_config_load(struct qfs_model *model, struct qfs_error *error)
 {
     static const char name[] = "generation_config.json";
     char *shown = qfs_arena_printf(&model->arena, "%s/%s", model->path, name), *text;
@@ -62,7 +62,7 @@ int qfs_model_open(const char *path, struct qfs_model **ret_model, struct qfs_er
     model->dir_fd = -1;
     if ((rc = qfs_source_locate(model, path, error)) < 0 ||
         (rc = qfs_config_load(model, error)) < 0 ||
-        (rc = load_generation_config(model, error)) < 0 ||
+        (rc = qfs_generation_config_load(model, error)) < 0 ||
         (rc = read_optional(model, "tokenizer_config.json", &model->tokenizer_config, error)) < 0 ||
         (rc = qfs_card_load(model, error)) < 0 || (rc = qfs_parts_load(model, error)) < 0) {
         qfs_model_close(model);

@@ -35,6 +35,8 @@ struct rule_value qfs_rule_from_json(struct rule_machine *m, const struct qfs_js
         for (uint32_t i = 0; qfs_rule_ok(m) && i < json->count; i++)
             qfs_rule_push(m, value.list, qfs_rule_from_json(m, &json->items[i]));
         return value;
+    case QFS_JSON_OTHER:
+        break;
     case QFS_JSON_OBJECT:
         if (tagged_float(json, &number))
             return qfs_rule_real(number);

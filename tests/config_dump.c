@@ -27,6 +27,7 @@ static void print_value(const struct qfs_json *value)
 {
     switch ((enum qfs_json_kind)value->kind) {
     case QFS_JSON_NULL:
+    case QFS_JSON_OTHER:
         printf("null");
         break;
     case QFS_JSON_FALSE:

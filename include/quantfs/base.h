@@ -153,6 +153,7 @@ enum qfs_json_kind {
     QFS_JSON_STRING,
     QFS_JSON_ARRAY,
     QFS_JSON_OBJECT,
+    QFS_JSON_OTHER, /* never from JSON: YAML's dates, bytes and sets, which JSON has no kind for */
 };
 
 struct qfs_json {

@@ -102,6 +102,8 @@ int qfs_source_locate(struct qfs_model *model, const char *source,
                       struct qfs_error *error) QFS_MUST_USE;
 /* config.json: sets config_raw and config. */
 int qfs_config_load(struct qfs_model *model, struct qfs_error *error) QFS_MUST_USE;
+/* generation_config.json: sets generation_config. open.c */
+int qfs_generation_config_load(struct qfs_model *model, struct qfs_error *error) QFS_MUST_USE;
 /* README.md: sets card. */
 int qfs_card_load(struct qfs_model *model, struct qfs_error *error) QFS_MUST_USE;
 /* Parts: sets files, tensors, tensor_index. */
