@@ -178,12 +178,12 @@ struct qfs_read *qfs_read_new(struct qfs_image *image, uint64_t offset, uint32_t
     uint8_t *memory = calloc(1, copies_at + copied);
     if (!memory)
         return NULL;
-    struct qfs_read *read = (struct qfs_read *)memory;
+    struct qfs_read *read = (void *)memory;
     read->image = image;
     read->offset = offset;
     read->size = size;
-    read->fetch.wants = (struct qfs_want *)(memory + wants_at);
-    read->parts = (struct qfs_part *)(memory + parts_at);
+    read->fetch.wants = (void *)(memory + wants_at);
+    read->parts = (void *)(memory + parts_at);
     cut(image, offset, size, read, &read->nparts, &read->fetch.nwants, &copied, memory + copies_at);
     return read;
 }
