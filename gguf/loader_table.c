@@ -1,4 +1,4 @@
-/* Made by scripts/loader_table.py from llama.cpp v0.5.0 (MIT licence); see NOTICE. Do not edit. */
+/* Made by scripts/generate-loader-table.py from llama.cpp v0.5.0 (MIT licence); see NOTICE. Do not edit. */
 #include "loader_table.h"
 
 /* clang-format off */

@@ -1,4 +1,4 @@
-/* Which keys llama.cpp's loader reads for each architecture; made by scripts/loader_table.py. */
+/* Which keys llama.cpp's loader reads for each architecture; made by scripts/generate-loader-table.py. */
 #ifndef QUANTFS_GGUF_LOADER_TABLE_H
 #define QUANTFS_GGUF_LOADER_TABLE_H
 

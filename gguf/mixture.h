@@ -4,7 +4,7 @@
 #define QUANTFS_GGUF_MIXTURE_H
 
 #include "loader.h"
-#include "rule.h"
+#include "tensor_rule.h"
 
 /* What a name says that a tensor is (llama-quant.cpp's tensor_category). */
 enum qfs_role {

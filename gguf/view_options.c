@@ -6,7 +6,7 @@
 #include <strings.h>
 
 #include "override.h"
-#include "rule.h"
+#include "tensor_rule.h"
 
 enum { MAX_RULE_FILE = 16 << 20 };
 

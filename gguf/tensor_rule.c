@@ -1,4 +1,4 @@
-#include "rule.h"
+#include "tensor_rule.h"
 
 #include <ctype.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes gguf/loader_table.c: which keys llama.cpp's loader reads for each architecture.
 
-    loader_table.py LLAMA_CPP_DIR >gguf/loader_table.c
+    generate-loader-table.py LLAMA_CPP_DIR >gguf/loader_table.c
 
 llama-quantize loads a model's hyperparameters before it quantizes, so a key that is missing or of
 another type refuses every quantized view. The reads are taken from src/models/*.cpp
@@ -85,7 +85,7 @@ def reads_of(cls):
     return rows
 
 
-print('''/* Made by scripts/loader_table.py from llama.cpp v0.5.0 (MIT licence); see NOTICE. Do not edit. */
+print('''/* Made by scripts/generate-loader-table.py from llama.cpp v0.5.0 (MIT licence); see NOTICE. Do not edit. */
 #include "loader_table.h"
 
 /* clang-format off */''')

@@ -1,6 +1,6 @@
 /* --tensor-type: which tensors get which type, whatever the mixture says. */
-#ifndef QUANTFS_GGUF_RULE_H
-#define QUANTFS_GGUF_RULE_H
+#ifndef QUANTFS_GGUF_TENSOR_RULE_H
+#define QUANTFS_GGUF_TENSOR_RULE_H
 
 #include "pattern.h"
 #include "quantfs/gguf.h"
