@@ -2,62 +2,41 @@
  * of grid points (one a group of 4), 32 bytes of signs, 4 bytes of 4-bit scales. */
 #include "iq3_search.h"
 
-#include "quantfs/quant.h"
-
 qfs_quantize_fn QFS_KERNEL(quantize_iq3_s);
 
-enum { BLOCK_BYTES = 110, QS = 2, QH = 66, SIGNS = 74, SCALES = 106 };
+enum { BLOCK_BYTES = 110, LOW = 2, HIGH = 66, SIGNS = 74, SCALES = 106 };
 
-static void block_quantize(const struct qfs_grid *grid, const float *x, const float *imatrix,
-                           uint8_t *block)
+LANE_FN void block_pack(const struct qfs_grid *grid, struct iq3_tile *tile, int b, uint8_t *block)
 {
-    float weight[IQ3_BLOCK], magnitude[IQ3_SUB], scales[8], max_scale = 0;
+    const float max = iq3_settle_scales(tile, 8 * b);
     memset(block, 0, BLOCK_BYTES);
-    uint8_t *qs = block + QS, *signs_at = block + SIGNS;
-    iq3_weights(x, imatrix, weight);
+    const float d = max / 31, inverse = 1 / d;
+    /* A sub-block of zeros takes no room: the next one's points and signs follow the last's. Only
+     * the high bits have their place. */
+    uint8_t *low = block + LOW, *signs = block + SIGNS;
     for (int sub = 0; sub < 8; sub++) {
-        const float *xs = x + sub * IQ3_SUB;
-        uint32_t signs = 0;
-        for (int i = 0; i < IQ3_SUB; i++) {
-            magnitude[i] = xs[i] >= 0 ? xs[i] : -xs[i];
-            signs |= (uint32_t) !(xs[i] >= 0) << i;
+        const int s = 8 * b + sub;
+        if (max)
+            block[SCALES + sub / 2] |=
+                (uint8_t)(iq3_scale_code(inverse, tile->scale[s]) << 4 * (sub % 2));
+        if (!tile->live[s])
+            continue;
+        for (int g = 0; g < IQ3_GROUPS; g++) {
+            const int point = grid->cell[tile->digits[g][s]].point;
+            *low++ = (uint8_t)point;
+            block[HIGH + sub] |= (uint8_t)(point >> 8 << g);
         }
-        float max = magnitude[0];
-        for (int i = 1; i < IQ3_SUB; i++)
-            max = max > magnitude[i] ? max : magnitude[i];
-        scales[sub] = 0;
-        if (!max)
-            continue; /* takes no room: the next sub-block's points and signs follow the last's */
-        uint16_t points[IQ3_GROUPS];
-        const float scale = iq3_search(grid, (struct iq3_rule){9, false}, magnitude,
-                                       weight + sub * IQ3_SUB, max, points);
-        scales[sub] = scale < 0 ? -scale : scale;
-        signs = scale < 0 ? ~signs : signs;
-        memcpy(signs_at, &signs, sizeof(signs));
-        signs_at += sizeof(signs);
-        for (int k = 0; k < IQ3_GROUPS; k++) {
-            *qs++ = (uint8_t)points[k];
-            block[QH + sub] |= (uint8_t)(points[k] >> 8 << k);
-        }
-        max_scale = max_scale > scales[sub] ? max_scale : scales[sub];
+        memcpy(signs, &tile->signs[s], sizeof(tile->signs[s]));
+        signs += sizeof(tile->signs[s]);
     }
-    if (!max_scale)
-        return;
-    const float d = max_scale / 31, id = 1 / d;
-    f16_store(block, d * 1.033f);
-    for (int sub = 0; sub < 8; sub++) {
-        int l = nearest_int(0.5f * (id * scales[sub] - 1));
-        l = l < 15 ? l : 15;
-        block[SCALES + sub / 2] |= (uint8_t)((l > 0 ? l : 0) << 4 * (sub % 2));
-    }
+    if (max)
+        f16_store(block, d * 1.033f);
 }
 
 void QFS_KERNEL(quantize_iq3_s)(const float *x, void *blocks, int64_t nrows, int64_t row_size,
                                 const float *imatrix, void *scratch)
 {
-    (void)scratch;
-    const struct qfs_grid *grid = qfs_grid_get(QFS_GRID_IQ3_S);
-    for (int64_t b = 0; b < nrows * row_size / IQ3_BLOCK; b++)
-        block_quantize(grid, x + b * IQ3_BLOCK, imatrix ? imatrix + b * IQ3_BLOCK % row_size : NULL,
-                       (uint8_t *)blocks + b * BLOCK_BYTES);
+    static const struct iq3_rule rule = {.ntries = 19, .middle = 9};
+    iq3_quantize(&rule, qfs_grid_get(QFS_GRID_IQ3_S), block_pack, BLOCK_BYTES, x, (uint8_t *)blocks,
+                 nrows * row_size / IQ3_BLOCK, row_size, imatrix, scratch);
 }

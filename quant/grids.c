@@ -23,6 +23,7 @@ enum {
     static struct qfs_grid_cell name##_cell[ncells];                 \
     static uint16_t name##_nibbles[npoints], name##_number[npoints]; \
     static uint16_t name##_list[(nentries) + QFS_GRID_SLACK];        \
+    static uint16_t name##_packed[(nentries) + QFS_GRID_SLACK];      \
     static uint8_t name##_low[(nentries) + QFS_GRID_SLACK];          \
     static uint8_t name##_high[(nentries) + QFS_GRID_SLACK]
 
@@ -38,12 +39,12 @@ static const struct source {
     const uint16_t *packed; /* the codebook, `bits` a digit */
     int size, dims, bits, radix, rings;
     struct qfs_grid_cell *cell;
-    uint16_t *nibbles, *number, *list;
+    uint16_t *nibbles, *number, *list, *list_packed;
     uint8_t *low, *high;
 } sources[QFS_GRID_COUNT] = {
 #define TABLES(name)                                                                              \
     .cell = name##_cell, .nibbles = name##_nibbles, .number = name##_number, .list = name##_list, \
-    .low = name##_low, .high = name##_high
+    .list_packed = name##_packed, .low = name##_low, .high = name##_high
     [QFS_GRID_IQ2_XXS] = {qfs_grid_points_iq2_xxs, 256, 8, 2, 3, 2, TABLES(iq2_xxs)},
     [QFS_GRID_IQ2_XS] = {qfs_grid_points_iq2_xs, 512, 8, 2, 3, 2, TABLES(iq2_xs)},
     [QFS_GRID_IQ2_S] = {qfs_grid_points_iq2_s, 1024, 8, 2, 3, 1, TABLES(iq2_s)},
@@ -155,6 +156,7 @@ static int list_write(const struct source *source, int low, int high, uint32_t s
                 source->list[at] = found[i];
                 source->low[at] = source->nibbles[found[i]] & 255;
                 source->high[at] = source->nibbles[found[i]] >> 8;
+                source->list_packed[at] = source->packed[found[i]];
                 at++;
             }
         }
@@ -197,6 +199,7 @@ static void grid_build(enum qfs_grid_id id)
         .list = source->list,
         .low = source->low,
         .high = source->high,
+        .packed = source->list_packed,
     };
 }
 

@@ -48,6 +48,7 @@ struct qfs_grid {
      * order decides ties. `low` and `high` are the halves of the entry's nibbles. */
     const uint16_t *list;
     const uint8_t *low, *high;
+    const uint16_t *packed; /* the entry's nibbles (radix 3) or cell number (radix 8) */
 };
 
 const struct qfs_grid *qfs_grid_get(enum qfs_grid_id id);

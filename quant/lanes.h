@@ -19,6 +19,7 @@
  *           lf_gather(table, li) li_gather        table[index] lane by lane (slow where emulated)
  *           lf_cycle8(x, at)                      8 floats over and over, from x[at % 8]
  *           lf_lookup8/16/32(table, li)           table of 8/16/32 floats, index in range: permutes
+ *           lf_lookup8_mod(table, li)             table of 8 floats, index modulo 8
  *           li_lookup16_u8(table, li)             table of 16 bytes
  * Comparing lf_lt lf_le lf_gt lf_ge lf_eq (false on NaN), lf_ne (true on NaN), li_lt li_gt li_eq
  *           lm_and lm_or lm_not lm_andnot(a, b) = a and not b
@@ -29,6 +30,7 @@
  *           lf_min_plus lf_max_plus               of numbers that are not negative and not NaN: by the
  *                                                 integer unit, which the additions leave idle
  *           li_min li_max
+ *           lf_least(lf)                          the least lane (no NaN) in every lane
  * Computing lf_abs lf_neg lf_copysign lf_sqrt
  *           lf_from_int(li), li_trunc(lf)         C's conversions; li_trunc for values in range
  * only li_bits(lf), lf_bits(li)              reinterpret; lu_of(li), li_of(lu) likewise

@@ -164,6 +164,20 @@ LANE_FN lf lf_lookup8(const float *table, li index)
     return (lf)_mm512_permutexvar_ps((__m512i)index, entries);
 }
 
+LANE_FN lf lf_lookup8_mod(const float *table, li index)
+{
+    const __m512 entries = _mm512_broadcast_f32x8(_mm256_loadu_ps(table)); /* twice */
+    return (lf)_mm512_permutexvar_ps((__m512i)index, entries);
+}
+
+LANE_FN lf lf_least(lf a)
+{
+    __m512 least = _mm512_min_ps((__m512)a, _mm512_shuffle_f32x4((__m512)a, (__m512)a, 0x4e));
+    least = _mm512_min_ps(least, _mm512_shuffle_f32x4(least, least, 0xb1));
+    least = _mm512_min_ps(least, _mm512_permute_ps(least, 0x4e));
+    return (lf)_mm512_min_ps(least, _mm512_permute_ps(least, 0xb1));
+}
+
 LANE_FN lf lf_lookup16(const float *table, li index)
 {
     return (lf)_mm512_permutexvar_ps((__m512i)index, (__m512)lf_load(table));

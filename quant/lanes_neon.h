@@ -182,6 +182,16 @@ LANE_FN lf lf_lookup8(const float *table, li index)
     return (lf)vqtbl2q_u8(bytes, lf_bytes_of(index));
 }
 
+LANE_FN lf lf_lookup8_mod(const float *table, li index)
+{
+    return lf_lookup8(table, index & li_set(7));
+}
+
+LANE_FN lf lf_least(lf a)
+{
+    return lf_set(vminvq_f32((float32x4_t)a));
+}
+
 LANE_FN lf lf_lookup16(const float *table, li index)
 {
     uint8x16x4_t bytes;

@@ -120,6 +120,16 @@ LANE_FN lf lf_lookup8(const float *table, li index)
     return table[index];
 }
 
+LANE_FN lf lf_lookup8_mod(const float *table, li index)
+{
+    return table[index & 7];
+}
+
+LANE_FN lf lf_least(lf a)
+{
+    return a;
+}
+
 LANE_FN lf lf_lookup16(const float *table, li index)
 {
     return table[index];

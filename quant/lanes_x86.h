@@ -161,6 +161,18 @@ LANE_FN lf lf_lookup8(const float *table, li index)
     return (lf)_mm256_permutevar8x32_ps((__m256)lf_load(table), (__m256i)index);
 }
 
+LANE_FN lf lf_lookup8_mod(const float *table, li index)
+{
+    return lf_lookup8(table, index);
+}
+
+LANE_FN lf lf_least(lf a)
+{
+    __m256 least = _mm256_min_ps((__m256)a, _mm256_permute2f128_ps((__m256)a, (__m256)a, 1));
+    least = _mm256_min_ps(least, _mm256_permute_ps(least, 0x4e));
+    return (lf)_mm256_min_ps(least, _mm256_permute_ps(least, 0xb1));
+}
+
 LANE_FN lf lf_lookup16(const float *table, li index)
 {
     return lf_select(index << 28, lf_lookup8(table + 8, index), lf_lookup8(table, index));
@@ -286,6 +298,17 @@ LANE_FN li li_gather(const int32_t *table, li index)
 LANE_FN lf lf_lookup8(const float *table, li index)
 {
     return lf_gather_each(table, index);
+}
+
+LANE_FN lf lf_lookup8_mod(const float *table, li index)
+{
+    return lf_gather_each(table, index & li_set(7));
+}
+
+LANE_FN lf lf_least(lf a)
+{
+    __m128 least = _mm_min_ps((__m128)a, _mm_shuffle_ps((__m128)a, (__m128)a, 0x4e));
+    return (lf)_mm_min_ps(least, _mm_shuffle_ps(least, least, 0xb1));
 }
 
 LANE_FN lf lf_lookup16(const float *table, li index)

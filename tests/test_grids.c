@@ -51,7 +51,9 @@ static bool list_right(const struct qfs_grid *grid, int number, int rings)
     for (int i = 0; i < count && right; i++) {
         int k = grid->list[cell.start + i];
         int nibbles = grid->low[cell.start + i] | grid->high[cell.start + i] << 8;
-        right = k == all[i].point && nibbles == grid->nibbles[k];
+        int packed = grid->radix == 3 ? grid->nibbles[k] : grid->number[k];
+        right = k == all[i].point && nibbles == grid->nibbles[k] &&
+                packed == grid->packed[cell.start + i];
     }
     return right;
 }
