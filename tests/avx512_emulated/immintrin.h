@@ -227,6 +227,28 @@ EMULATED __m512i _mm512_broadcast_i32x4(__m128i a)
     return to;
 }
 
+EMULATED __m512 _mm512_broadcast_f32x8(__m256 a)
+{
+    __m512 to;
+    memcpy(&to, &a, sizeof(a));
+    memcpy((char *)&to + sizeof(a), &a, sizeof(a));
+    return to;
+}
+
+EMULATED __m512 _mm512_shuffle_f32x4(__m512 a, __m512 b, unsigned control)
+{
+    __m512 to;
+    EACH(i) to[i] = (i & 8 ? b : a)[4 * (int)(control >> (2 * (i >> 2)) & 3) + (i & 3)];
+    return to;
+}
+
+EMULATED __m512 _mm512_permute_ps(__m512 a, unsigned control)
+{
+    __m512 to;
+    EACH(i) to[i] = a[(i & ~3) + (int)(control >> (2 * (i & 3)) & 3)];
+    return to;
+}
+
 EMULATED __m512 _mm512_permutexvar_ps(__m512i index, __m512 a)
 {
     __m512 to;
