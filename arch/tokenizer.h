@@ -264,8 +264,16 @@ int qfs_tokenizer_encode(struct qfs_tokenizer *t, struct qfs_text text, bool spe
 /* tokenizer.decode(ids); the text lives in t->scratch. */
 int qfs_tokenizer_decode(struct qfs_tokenizer *t, const struct qfs_ids *ids,
                          struct qfs_text *ret_text, struct qfs_error *error) QFS_MUST_USE;
-/* get_vocab_base: tokens with their types, and the name for tokenizer.ggml.pre. Texts live in `arena`
- * and in the tokenizer. vocab_gpt2.c */
+/* get_vocab_base_pre: the SHA-256 of str([ids]) of the converter's fixed text, and the name that it has
+ * there (NULL: none). vocab_gpt2.c */
+int qfs_vocab_fingerprint(struct qfs_tokenizer *t, char ret_hex[65], const char **ret_name,
+                          struct qfs_error *error) QFS_MUST_USE;
+/* get_vocab_base without the fingerprint: tokens with their types. Texts live in `arena` and in the
+ * tokenizer. vocab_gpt2.c */
+int qfs_vocab_tokens(struct qfs_tokenizer *t, const struct qfs_json *hparams,
+                     struct qfs_arena *arena, struct qfs_tokens *ret_tokens,
+                     struct qfs_error *error) QFS_MUST_USE;
+/* get_vocab_base: both; an unknown fingerprint is an error. vocab_gpt2.c */
 int qfs_vocab_base(struct qfs_tokenizer *t, const struct qfs_json *hparams, struct qfs_arena *arena,
                    struct qfs_tokens *ret_tokens, const char **ret_pre,
                    struct qfs_error *error) QFS_MUST_USE;

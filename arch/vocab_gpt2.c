@@ -17,13 +17,12 @@ static int compare(const void *digest, const void *row)
     return strcmp(digest, ((const struct fingerprint *)row)->digest);
 }
 
-/* get_vocab_base_pre: the SHA-256 of str([ids]) of the fixed text. */
-static int recognize(struct qfs_tokenizer *t, const char **ret_name, struct qfs_error *error)
+int qfs_vocab_fingerprint(struct qfs_tokenizer *t, char ret_hex[65], const char **ret_name,
+                          struct qfs_error *error)
 {
     struct qfs_ids ids = {0};
     struct qfs_buffer text = {0};
     struct qfs_sha256 *sha = NULL;
-    char hex[65];
     int rc = qfs_tokenizer_encode(t, QFS_TEXT(fixed_text), true, &ids, error);
     if (rc < 0)
         goto out;
@@ -36,16 +35,10 @@ static int recognize(struct qfs_tokenizer *t, const char **ret_name, struct qfs_
         goto out;
     }
     qfs_sha256_update(sha, text.data, text.size);
-    qfs_sha256_hex(sha, hex);
+    qfs_sha256_hex(sha, ret_hex);
     const struct fingerprint *found =
-        bsearch(hex, fingerprints, QFS_COUNT(fingerprints), sizeof(*fingerprints), compare);
-    if (found)
-        *ret_name = found->name;
-    else
-        rc = qfs_fail(error, ENOTSUP,
-                      "%s: the pre-tokenizer with fingerprint %s is not known to llama.cpp "
-                      "(class %s)",
-                      t->shown, hex, t->class_name);
+        bsearch(ret_hex, fingerprints, QFS_COUNT(fingerprints), sizeof(*fingerprints), compare);
+    *ret_name = found ? found->name : NULL;
 out:
     qfs_sha256_free(sha);
     qfs_buffer_done(&text);
@@ -92,8 +85,9 @@ static int take_added(struct qfs_tokenizer *t, struct qfs_tokens *tokens, struct
     return rc;
 }
 
-int qfs_vocab_base(struct qfs_tokenizer *t, const struct qfs_json *hparams, struct qfs_arena *arena,
-                   struct qfs_tokens *ret_tokens, const char **ret_pre, struct qfs_error *error)
+int qfs_vocab_tokens(struct qfs_tokenizer *t, const struct qfs_json *hparams,
+                     struct qfs_arena *arena, struct qfs_tokens *ret_tokens,
+                     struct qfs_error *error)
 {
     struct qfs_tokens tokens;
     size_t size = 0, used = 0, own = t->tokens.ids.count;
@@ -112,8 +106,7 @@ int qfs_vocab_base(struct qfs_tokenizer *t, const struct qfs_json *hparams, stru
         return qfs_fail(error, EINVAL,
                         "%s: the tokenizer has ids up to %zu but config.json's vocab_size is %zu",
                         t->model->path, used ? used - 1 : 0, size);
-    if ((rc = recognize(t, ret_pre, error)) < 0 ||
-        (rc = qfs_tokens_init(&tokens, arena, size, NAN, error)) < 0)
+    if ((rc = qfs_tokens_init(&tokens, arena, size, NAN, error)) < 0)
         return rc;
     for (size_t i = 0; i < t->tokens.limit && i < size; i++)
         if (t->tokens.texts[i].data) {
@@ -124,6 +117,21 @@ int qfs_vocab_base(struct qfs_tokenizer *t, const struct qfs_json *hparams, stru
         return rc;
     *ret_tokens = tokens;
     return 0;
+}
+
+int qfs_vocab_base(struct qfs_tokenizer *t, const struct qfs_json *hparams, struct qfs_arena *arena,
+                   struct qfs_tokens *ret_tokens, const char **ret_pre, struct qfs_error *error)
+{
+    char hex[65];
+    int rc = qfs_vocab_fingerprint(t, hex, ret_pre, error);
+    if (rc < 0)
+        return rc;
+    if (!*ret_pre)
+        return qfs_fail(error, ENOTSUP,
+                        "%s: llama.cpp does not know the pre-tokenizer whose fingerprint is %s "
+                        "(tokenizer class %s)",
+                        t->shown, hex, t->class_name);
+    return qfs_vocab_tokens(t, hparams, arena, ret_tokens, error);
 }
 
 int qfs_vocab_gpt2(struct qfs_conversion *conversion, const struct qfs_json *hparams,

@@ -3,9 +3,9 @@
 
 Reads lines "METHOD<TAB>MODEL_DIR" from stdin (one process serves many: starting it takes seconds) and
 answers each with its keys or "error: ...", then a line "end". Runs with the reference's own Python:
-    ~/.cache/quantfs-reference/venv/bin/python scripts/vocab-reference.py < list
+    ~/.cache/quantfs-reference/venv/bin/python scripts/vocab-reference.py [SAMPLES.json] < list
 """
-import contextlib, hashlib, io, logging, os, sys
+import ast, contextlib, hashlib, io, json, logging, os, sys
 from pathlib import Path
 
 ROOT = Path(os.environ.get('QUANTFS_REFERENCE', Path.home() / '.cache/quantfs-reference'))
@@ -59,12 +59,52 @@ def run(method, directory):
     return [line(writer, k, v) for k, v in writer.kv_data[0].items()]
 
 
+def run_tokenizer(directory):
+    """The tokenizer itself, as vocab_dump's method "tokenizer" prints it."""
+    directory = os.path.abspath(directory)
+    os.chdir(os.path.dirname(directory))
+    path = Path(os.path.basename(directory))
+    from transformers import AutoTokenizer
+    seen = {}
+
+    def fingerprint(self, tokenizer):
+        seen['ids'], seen['tokenizer'] = tokenizer.encode(FIXED_TEXT), tokenizer
+        return '?'
+    model = LlamaModel.__new__(LlamaModel)
+    model.dir_model = path
+    hparams = ModelBase.load_hparams(path, False)
+    model.hparams = {**hparams, **hparams['text_config']} if 'text_config' in hparams else hparams
+    original, TextModel.get_vocab_base_pre = TextModel.get_vocab_base_pre, fingerprint
+    try:
+        tokens, types, _ = model.get_vocab_base()
+    finally:
+        TextModel.get_vocab_base_pre = original
+    tokenizer = seen['tokenizer']
+    lines = [f'class {type(tokenizer).__name__}', f"fingerprint {hashlib.sha256(str(seen['ids']).encode()).hexdigest()}"]
+    every = ''.join(f'{t}\n{int(y)}\n' for t, y in zip(tokens, types))
+    lines.append(f'tokens {len(tokens)} {hashlib.sha256(every.encode()).hexdigest()}')
+    for sample in SAMPLES:
+        lines.append(' '.join(['ids', *map(str, tokenizer.encode(sample))]))
+        plain = tokenizer.encode(sample, add_special_tokens=False)
+        lines.append(' '.join(['plain', *map(str, plain)]))
+        lines.append('text ' + tokenizer.decode(plain).encode().hex())
+    return lines
+
+
+def fixed_text():
+    source = (ROOT / 'llama.cpp/conversion/base.py').read_text(encoding='utf-8')
+    return next(n.value.value for n in ast.walk(ast.parse(source))
+                if isinstance(n, ast.Assign) and getattr(n.targets[0], 'id', '') == 'chktxt')
+
+
+FIXED_TEXT = fixed_text()
+SAMPLES = json.load(open(sys.argv[1], encoding='utf-8')) if len(sys.argv) > 1 else []
 for request in sys.stdin:
     method, directory = request.rstrip('\n').split('\t')
     noise = io.StringIO()
     try:
         with contextlib.redirect_stdout(noise), contextlib.redirect_stderr(noise):
-            lines = run(method, directory)
+            lines = run_tokenizer(directory) if method == 'tokenizer' else run(method, directory)
     except BaseException as e:
         lines = [f'error: {type(e).__name__}: {e}'.replace('\n', ' ')]
     print('\n'.join(lines + ['end']), flush=True)

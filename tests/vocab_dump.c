@@ -1,16 +1,23 @@
-/* vocab_dump METHOD MODEL_DIR: the keys that a vocabulary method writes, one a line, in order:
- * key, type, then the value (arrays: item type, count, SHA-256 of the encoded items; strings:
- * SHA-256 when long). scripts/vocab_reference.py prints the same of the reference. Exit 1 and a
- * sentence on stderr when the method fails. */
-#include "quantfs/arch.h"
+/* vocab_dump METHOD MODEL_DIR: the keys that a vocabulary method writes, one a line, in order: key,
+ * type, then the value (arrays: item type, count, SHA-256 of the encoded items; strings: SHA-256 when
+ * long), or "error: ...".
+ * vocab_dump tokenizer MODEL_DIR [SAMPLES.json]: the tokenizer itself: class, fingerprint, tokens, and
+ * ids and decoded text of each sample.
+ * vocab_dump [SAMPLES.json]: answers lines "METHOD<TAB>MODEL_DIR" from stdin, each answer ending with a
+ * line "end". scripts/vocab-reference.py does the same with the reference. */
+#include "../arch/tokenizer.h"
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 typedef int method_fn(struct qfs_conversion *conversion, const struct qfs_json *hparams,
                       struct qfs_error *error);
+
+static method_fn dump_tokenizer;
+static const char *samples_path; /* of the method "tokenizer" */
 
 static const struct {
     const char *name;
@@ -21,6 +28,7 @@ static const struct {
     {"sentencepiece", qfs_vocab_sentencepiece},
     {"sentencepiece_or_gpt2", qfs_vocab_sentencepiece_or_gpt2},
     {"bert", qfs_vocab_bert},
+    {"tokenizer", dump_tokenizer},
 };
 
 static const char *const type_names[QFS_KV_TYPE_COUNT] = {
@@ -69,26 +77,89 @@ static void print_kv(const struct qfs_kv *kv)
     putchar('\n');
 }
 
-int main(int argc, char **argv)
+static void print_texts(const struct qfs_tokens *tokens)
+{
+    struct qfs_buffer all = {0};
+    for (size_t i = 0; i < tokens->count; i++) {
+        qfs_buffer_append(&all, tokens->texts[i].data, tokens->texts[i].size);
+        qfs_buffer_printf(&all, "\n%d\n", (int)tokens->types[i]);
+    }
+    printf("tokens %zu ", tokens->count);
+    print_digest(all.data, all.size);
+    putchar('\n');
+    qfs_buffer_done(&all);
+}
+
+static int print_sample(struct qfs_tokenizer *t, struct qfs_text text, struct qfs_ids *ids,
+                        struct qfs_error *error)
+{
+    struct qfs_text back;
+    for (int special = 1; special >= 0; special--) {
+        int rc = qfs_tokenizer_encode(t, text, special, ids, error);
+        if (rc < 0)
+            return rc;
+        printf("%s", special ? "ids" : "plain");
+        for (size_t i = 0; i < ids->count; i++)
+            printf(" %u", ids->items[i]);
+        putchar('\n');
+    }
+    int rc = qfs_tokenizer_decode(t, ids, &back, error);
+    if (rc < 0)
+        return rc;
+    printf("text ");
+    print_plain((const uint8_t *)back.data, back.size);
+    putchar('\n');
+    return 0;
+}
+
+static int dump_tokenizer(struct qfs_conversion *conversion, const struct qfs_json *hparams,
+                          struct qfs_error *error)
+{
+    struct qfs_arena arena = {0};
+    struct qfs_tokenizer *t = NULL;
+    struct qfs_tokens tokens;
+    struct qfs_ids ids = {0};
+    const struct qfs_json *samples = NULL;
+    const char *name;
+    char hex[65];
+    int rc = qfs_tokenizer_open(conversion->model, &t, error);
+    if (rc == 0) {
+        printf("class %s\n", t->class_name);
+        rc = qfs_vocab_fingerprint(t, hex, &name, error);
+    }
+    if (rc == 0) {
+        printf("fingerprint %s\n", hex);
+        rc = qfs_vocab_tokens(t, hparams, &arena, &tokens, error);
+    }
+    for (size_t i = 0; i < tokens.count && rc == 0; i++)
+        if (!tokens.texts[i].data)
+            tokens.texts[i] = qfs_text_of(qfs_arena_printf(&arena, "[PAD%zu]", i));
+    if (rc == 0) {
+        print_texts(&tokens);
+        if (samples_path)
+            rc = qfs_json_read(&arena, AT_FDCWD, samples_path, 1 << 20, samples_path, &samples,
+                               error);
+    }
+    for (size_t i = 0; samples && i < samples->count && rc == 0; i++)
+        rc = print_sample(t, qfs_json_text(&samples->items[i]), &ids, error);
+    free(ids.items);
+    qfs_tokenizer_close(t);
+    qfs_arena_done(&arena);
+    return rc;
+}
+
+/* The keys of one model directory; 0 or 1. */
+static int dump(method_fn *run, char *path)
 {
     struct qfs_error error = {0};
     struct qfs_arena arena = {0};
-    struct qfs_model model = {.dir_fd = -1};
+    struct qfs_model model = {.dir_fd = -1, .path = path};
     struct qfs_conversion conversion = {.model = &model};
-    method_fn *run = NULL;
     int rc = 1;
-    for (size_t i = 0; argc == 3 && i < QFS_COUNT(methods); i++)
-        if (strcmp(argv[1], methods[i].name) == 0)
-            run = methods[i].run;
-    if (!run) {
-        fprintf(stderr, "usage: vocab_dump METHOD MODEL_DIR\n");
-        return 2;
-    }
-    model.path = argv[2];
     conversion.kvs.arena = &conversion.arena;
-    model.dir_fd = open(argv[2], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    model.dir_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (model.dir_fd < 0) {
-        perror(argv[2]);
+        printf("error: %s\n", path);
         return 1;
     }
     if (qfs_json_read(&arena, model.dir_fd, "config.json", 64 << 20, "config.json",
@@ -102,9 +173,40 @@ int main(int argc, char **argv)
     rc = 0;
 out:
     if (rc)
-        fprintf(stderr, "%s\n", error.text);
+        printf("error: %s\n", error.text);
     qfs_arena_done(&conversion.arena);
     qfs_arena_done(&arena);
     close(model.dir_fd);
     return rc;
+}
+
+/* Requests from stdin, as scripts/vocab-reference.py takes them. */
+static int serve(void)
+{
+    char line[4096];
+    while (fgets(line, sizeof(line), stdin)) {
+        char *tab = strchr(line, '\t');
+        line[strcspn(line, "\n")] = 0;
+        for (size_t i = 0; tab && i < QFS_COUNT(methods); i++)
+            if (strncmp(line, methods[i].name, (size_t)(tab - line)) == 0 &&
+                strlen(methods[i].name) == (size_t)(tab - line))
+                dump(methods[i].run, tab + 1);
+        printf("end\n");
+        fflush(stdout);
+    }
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc == 2 || argc == 1) { /* vocab_dump [SAMPLES.json] < requests */
+        samples_path = argc == 2 ? argv[1] : NULL;
+        return serve();
+    }
+    samples_path = argc == 4 ? argv[3] : NULL;
+    for (size_t i = 0; i < QFS_COUNT(methods); i++)
+        if (strcmp(argv[1], methods[i].name) == 0)
+            return dump(methods[i].run, argv[2]);
+    fprintf(stderr, "usage: vocab_dump METHOD MODEL_DIR [SAMPLES.json]\n");
+    return 2;
 }
