@@ -110,6 +110,7 @@ struct chooser {
     const char *mapped;            /* TOKENIZER_MAPPING_NAMES.get(model_type) */
     const char *declared;          /* tokenizer_config.json's class, else config.json's; or NULL */
     const char *own;               /* tokenizer_config.json's */
+    bool untyped;                  /* model_type is null */
     bool byte_level, remote;       /* remote: an auto_map names code for it */
     struct qfs_error *error;
 };
@@ -191,7 +192,7 @@ static const struct class_name *choose(const struct chooser *c)
         return strstr(c->declared, "PreTrainedTokenizerFast") ? find_class(c->declared)
                                                               : find_slow(c->declared);
     if (!c->type || !c->type->inside)
-        return &backend;
+        return c->untyped ? NULL : &backend;
     if (c->type->final && strcmp(c->type->final, "MistralCommonBackend") == 0 && !tekken(c))
         return &backend;
     return c->type->final ? find_class(c->type->final) : NULL;
@@ -304,6 +305,7 @@ int qfs_tokenizer_choose(const struct qfs_model *model, const struct qfs_json *c
         .model = model,
         .config = config,
         .type_name = qfs_json_string(qfs_json_get(model->config_raw, "model_type")),
+        .untyped = qfs_json_is(qfs_json_get(model->config_raw, "model_type"), QFS_JSON_NULL),
         .byte_level = byte_level,
         .error = error,
     };

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 enum { FILE_LIMIT = 256 << 20 };
 
@@ -736,11 +737,37 @@ static int pad_from_file(struct loader *l)
     return 0;
 }
 
+/* transformers reads the template files, which must be UTF-8. */
+static int read_template_files(struct loader *l, bool *ret_any)
+{
+    struct qfs_text text;
+    struct stat st;
+    *ret_any = fstatat(l->model->dir_fd, "additional_chat_templates", &st, 0) == 0;
+    if (!qfs_vocab_file_exists(l->model, "chat_template.jinja"))
+        return 0;
+    *ret_any = true;
+    return qfs_vocab_read_text(&l->t->arena, l->model, "chat_template.jinja", &text, l->error);
+}
+
+/* A list of chat templates becomes a dict there, so each must have a name. */
+static int check_templates(struct loader *l)
+{
+    const struct qfs_json *list = argument_value(l, "chat_template");
+    bool any;
+    int rc = read_template_files(l, &any);
+    if (rc < 0 || any || !qfs_json_is(list, QFS_JSON_ARRAY))
+        return rc;
+    for (uint32_t i = 0; i < list->count; i++)
+        if (!qfs_json_get(&list->items[i], "name") || !qfs_json_get(&list->items[i], "template"))
+            return config_fail(l, "chat_template", "has an entry without name or template");
+    return 0;
+}
+
 static int construct(struct loader *l)
 {
     struct qfs_tokenizer *t = l->t;
     int rc = l->class.kind == QFS_CLASS_FILE ? build_from_file(l) : build_from_class(l);
-    if (rc < 0 || (rc = pad_from_file(l)) < 0)
+    if (rc < 0 || (rc = pad_from_file(l)) < 0 || (rc = check_templates(l)) < 0)
         return rc;
     bool explicit = find_argument(l, "add_bos_token") || find_argument(l, "add_eos_token");
     flag(l, "add_bos_token", &t->add_bos);

@@ -248,7 +248,7 @@ static const struct entry normalizers[] = {
 static const struct entry pre_tokenizers[] = {
     {"BertPreTokenizer", QFS_STEP_BERT_PRE_TOKENIZER, NULL},
     {"ByteLevel", QFS_STEP_BYTE_LEVEL, read_byte_level},
-    {"Delimiter", QFS_STEP_CHAR_DELIMITER, read_delimiter},
+    {"CharDelimiterSplit", QFS_STEP_CHAR_DELIMITER, read_delimiter},
     {"Digits", QFS_STEP_DIGITS, read_digits},
     {"FixedLength", QFS_STEP_FIXED_LENGTH, read_fixed_length},
     {"Metaspace", QFS_STEP_METASPACE, read_metaspace},

@@ -13,7 +13,7 @@ os.environ.update(CUDA_VISIBLE_DEVICES='', HF_HUB_OFFLINE='1', TRANSFORMERS_VERB
 sys.path[:0] = [str(ROOT / 'llama.cpp/gguf-py'), str(ROOT / 'llama.cpp')]
 
 import gguf                                     # noqa: E402
-from conversion.base import ModelBase, TextModel  # noqa: E402
+from conversion.base import TextModel  # noqa: E402
 from conversion.bert import BertModel             # noqa: E402
 from conversion.llama import LlamaModel           # noqa: E402
 from conversion.qwen import Qwen2Model            # noqa: E402
@@ -25,6 +25,7 @@ METHODS = {
     'sentencepiece': (LlamaModel, TextModel._set_vocab_sentencepiece),
     'sentencepiece_or_gpt2': (Qwen2Model, Qwen2Model.set_vocab),
     'bert': (BertModel, BertModel.set_vocab),
+    'special': (LlamaModel, lambda m: gguf.SpecialVocab(m.dir_model, load_merges=True).add_to_gguf(m.gguf_writer)),
 }
 NAMES = {t: t.name.lower().replace('uint', 'u').replace('int', 'i').replace('float', 'f') for t in gguf.GGUFValueType}
 
@@ -41,15 +42,20 @@ def line(writer, key, value):
     return f"{key} {NAMES[value.type]} {data.hex()}"
 
 
+def raw_config(directory):
+    """config.json as it stands: what AutoConfig makes of it is not what is compared here."""
+    hparams = json.loads((directory / 'config.json').read_text(encoding='utf-8'))
+    return {**hparams, **hparams['text_config']} if 'text_config' in hparams else hparams
+
+
 def run(method, directory):
     cls, function = METHODS[method]
     directory = os.path.abspath(directory)
     os.chdir(os.path.dirname(directory))      # the converter is run as NAME in its parent
     model = cls.__new__(cls)
     model.dir_model = Path(os.path.basename(directory))
-    hparams = ModelBase.load_hparams(model.dir_model, False)
-    model.origin_hf_arch = (hparams.get('architectures') or [None])[0]
-    model.hparams = {**hparams, **hparams['text_config']} if 'text_config' in hparams else hparams
+    model.hparams = raw_config(model.dir_model)
+    model.origin_hf_arch = None
     model.is_mistral_format, model.vocab_size = False, None
     model.gguf_writer = writer = gguf.GGUFWriter(None, 'llama')
     writer.kv_data[0].clear()
@@ -72,8 +78,7 @@ def run_tokenizer(directory):
         return '?'
     model = LlamaModel.__new__(LlamaModel)
     model.dir_model = path
-    hparams = ModelBase.load_hparams(path, False)
-    model.hparams = {**hparams, **hparams['text_config']} if 'text_config' in hparams else hparams
+    model.hparams = raw_config(path)
     original, TextModel.get_vocab_base_pre = TextModel.get_vocab_base_pre, fingerprint
     try:
         tokens, types, _ = model.get_vocab_base()

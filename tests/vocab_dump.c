@@ -5,6 +5,7 @@
  * ids and decoded text of each sample.
  * vocab_dump [SAMPLES.json]: answers lines "METHOD<TAB>MODEL_DIR" from stdin, each answer ending with a
  * line "end". scripts/vocab-reference.py does the same with the reference. */
+#include "../arch/converter.h"
 #include "../arch/tokenizer.h"
 
 #include <fcntl.h>
@@ -16,7 +17,7 @@
 typedef int method_fn(struct qfs_conversion *conversion, const struct qfs_json *hparams,
                       struct qfs_error *error);
 
-static method_fn dump_tokenizer;
+static method_fn dump_tokenizer, dump_special;
 static const char *samples_path; /* of the method "tokenizer" */
 
 static const struct {
@@ -29,6 +30,7 @@ static const struct {
     {"sentencepiece_or_gpt2", qfs_vocab_sentencepiece_or_gpt2},
     {"bert", qfs_vocab_bert},
     {"tokenizer", dump_tokenizer},
+    {"special", dump_special},
 };
 
 static const char *const type_names[QFS_KV_TYPE_COUNT] = {
@@ -75,6 +77,20 @@ static void print_kv(const struct qfs_kv *kv)
         print_plain(kv->data, kv->size);
     }
     putchar('\n');
+}
+
+/* SpecialVocab alone, with merges */
+static int dump_special(struct qfs_conversion *conversion, const struct qfs_json *hparams,
+                        struct qfs_error *error)
+{
+    struct qfs_special_vocab special;
+    struct qfs_arena arena = {0};
+    int rc =
+        qfs_special_vocab_load(&special, &arena, conversion->model, NULL, true, NULL, -1, error);
+    if (rc == 0)
+        rc = qfs_special_vocab_write(&special, conversion, error);
+    qfs_arena_done(&arena);
+    return rc;
 }
 
 static void print_texts(const struct qfs_tokens *tokens)
@@ -166,7 +182,10 @@ static int dump(method_fn *run, char *path)
                       &model.config_raw, &error) < 0)
         goto out;
     model.config = model.config_raw;
-    if (run(&conversion, model.config, &error) < 0)
+    struct qfs_json *hparams = qfs_dict_copy(&arena, model.config);
+    const struct qfs_json *inner = qfs_json_get(model.config, "text_config");
+    if (!hparams || qfs_dict_merge(&arena, hparams, inner) < 0 ||
+        run(&conversion, hparams, &error) < 0)
         goto out;
     for (size_t i = 0; i < conversion.kvs.count; i++)
         print_kv(&conversion.kvs.items[i]);
