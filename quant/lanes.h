@@ -31,6 +31,7 @@
  *                                                 integer unit, which the additions leave idle
  *           li_min li_max
  *           lf_least(lf)                          the least lane (no NaN) in every lane
+ *           li_count(a, m)                        a + 1 where m, a elsewhere
  * Computing lf_abs lf_neg lf_copysign lf_sqrt
  *           lf_from_int(li), li_trunc(lf)         C's conversions; li_trunc for values in range
  * only li_bits(lf), lf_bits(li)              reinterpret; lu_of(li), li_of(lu) likewise

@@ -98,6 +98,11 @@ LANE_FN li li_select(lm mask, li a, li b)
     return (li)_mm512_mask_blend_epi32(mask, (__m512i)b, (__m512i)a);
 }
 
+LANE_FN li li_count(li a, lm mask)
+{
+    return (li)_mm512_mask_sub_epi32((__m512i)a, mask, (__m512i)a, (__m512i)li_set(-1));
+}
+
 LANE_FN lf lf_min(lf a, lf b)
 {
     return (lf)_mm512_min_ps((__m512)a, (__m512)b);

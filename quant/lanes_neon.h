@@ -79,6 +79,11 @@ LANE_FN uint32_t lm_bits(lm a)
     return vaddvq_u32(vandq_u32((uint32x4_t)a, weight));
 }
 
+LANE_FN li li_count(li a, lm mask)
+{
+    return a - mask;
+}
+
 LANE_FN bool lm_any(lm a)
 {
     return vmaxvq_u32((uint32x4_t)a) != 0;

@@ -230,6 +230,11 @@ LANE_FN li li_select(lm mask, li a, li b)
     return mask ? a : b;
 }
 
+LANE_FN li li_count(li a, lm mask)
+{
+    return a + mask;
+}
+
 LANE_FN lf lf_min(lf a, lf b)
 {
     return a < b ? a : b;

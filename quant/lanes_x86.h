@@ -342,6 +342,11 @@ LANE_FN void lf_transpose4(const float *x, ptrdiff_t stride, lf out[4])
 
 #endif
 
+LANE_FN li li_count(li a, lm mask)
+{
+    return a - mask;
+}
+
 LANE_FN bool lm_any(lm a)
 {
     return lm_bits(a) != 0;

@@ -80,6 +80,11 @@ EMULATED __m512i _mm512_mask_blend_epi32(__mmask16 mask, __m512i a, __m512i b)
     return (__m512i)from;
 }
 
+EMULATED __m512i _mm512_mask_sub_epi32(__m512i from, __mmask16 mask, __m512i a, __m512i b)
+{
+    return _mm512_mask_blend_epi32(mask, from, (__m512i)((emulated_i512)a - (emulated_i512)b));
+}
+
 EMULATED __m512 _mm512_min_ps(__m512 a, __m512 b)
 {
     EACH(i) a[i] = a[i] < b[i] ? a[i] : b[i];
