@@ -103,11 +103,12 @@ LANE_FN uint64_t lb_le_bits(lb a, lb b)
 
 LANE_FN int lb_least(lb a)
 {
-    const __m256i half = _mm256_min_epu8(_mm512_castsi512_si256((__m512i)a),
-                                         _mm512_extracti64x4_epi64((__m512i)a, 1));
-    __m128i least = _mm_min_epu8(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
-    least = _mm_min_epu8(least, _mm_srli_epi16(least, 8));
-    return _mm_cvtsi128_si32(_mm_minpos_epu16(_mm_and_si128(least, _mm_set1_epi16(255)))) & 255;
+    __m512i least = (__m512i)a;
+    least = _mm512_min_epu8(least, _mm512_shuffle_i32x4(least, least, 0x4e));
+    least = _mm512_min_epu8(least, _mm512_shuffle_i32x4(least, least, 0xb1));
+    least = (__m512i)((lb)_mm512_min_epu8(least, _mm512_srli_epi16(least, 8)) &
+                      (lb)(li_set(0x00ff00ff)));
+    return _mm_cvtsi128_si32(_mm_minpos_epu16(_mm512_castsi512_si128(least))) & 255;
 }
 
 #elif QFS_LANES == 8

@@ -304,4 +304,103 @@ EMULATED __m512 _mm512_shuffle_ps(__m512 a, __m512 b, unsigned control)
     return to;
 }
 
+/* -- bytes --------------------------------------------------------------------------------------------- */
+
+typedef uint64_t __mmask64;
+
+EMULATED __m512i _mm512_packs_epi32(__m512i a, __m512i b)
+{
+    int16_t words[32];
+    for (int i = 0; i < 32; i++) {
+        const int32_t from = ((emulated_i512)(i & 4 ? b : a))[(i >> 3) * 4 + (i & 3)];
+        words[i] = (int16_t)(from > 32767 ? 32767 : from < -32768 ? -32768 : from);
+    }
+    memcpy(&a, words, sizeof(a));
+    return a;
+}
+
+EMULATED __m512i _mm512_packus_epi16(__m512i a, __m512i b)
+{
+    int16_t words[2][32];
+    uint8_t bytes[64];
+    memcpy(words[0], &a, sizeof(a));
+    memcpy(words[1], &b, sizeof(b));
+    for (int i = 0; i < 64; i++) {
+        const int from = words[i >> 3 & 1][(i >> 4) * 8 + (i & 7)];
+        bytes[i] = (uint8_t)(from > 255 ? 255 : from < 0 ? 0 : from);
+    }
+    memcpy(&a, bytes, sizeof(a));
+    return a;
+}
+
+EMULATED __m512i _mm512_shuffle_i32x4(__m512i a, __m512i b, int control)
+{
+    __m512i to;
+    for (int i = 0; i < 4; i++)
+        memcpy((char *)&to + 16 * i,
+               (const char *)(i < 2 ? &a : &b) + 16 * (control >> 2 * i & 3), 16);
+    return to;
+}
+
+EMULATED __m512i _mm512_srli_epi16(__m512i a, int count)
+{
+    uint16_t words[32];
+    memcpy(words, &a, sizeof(a));
+    for (int i = 0; i < 32; i++)
+        words[i] = (uint16_t)(words[i] >> count);
+    memcpy(&a, words, sizeof(a));
+    return a;
+}
+
+#define EMULATED_BYTES(name, expression)                                                           \
+    EMULATED __m512i name(__m512i a, __m512i b)                                                    \
+    {                                                                                              \
+        uint8_t xs[64], ys[64];                                                                    \
+        memcpy(xs, &a, sizeof(a));                                                                 \
+        memcpy(ys, &b, sizeof(b));                                                                 \
+        for (int i = 0; i < 64; i++) {                                                             \
+            const int x = xs[i], y = ys[i];                                                        \
+            xs[i] = (uint8_t)(expression);                                                         \
+        }                                                                                          \
+        memcpy(&a, xs, sizeof(a));                                                                 \
+        return a;                                                                                  \
+    }
+
+EMULATED_BYTES(_mm512_adds_epu8, x + y > 255 ? 255 : x + y)
+EMULATED_BYTES(_mm512_min_epu8, x < y ? x : y)
+EMULATED_BYTES(_mm512_avg_epu8, (x + y + 1) >> 1)
+
+EMULATED __mmask64 _mm512_cmple_epu8_mask(__m512i a, __m512i b)
+{
+    uint8_t x[64], y[64];
+    uint64_t mask = 0;
+    memcpy(x, &a, sizeof(a));
+    memcpy(y, &b, sizeof(b));
+    for (int i = 0; i < 64; i++)
+        mask |= (uint64_t)(x[i] <= y[i]) << i;
+    return mask;
+}
+
+EMULATED __m128i _mm512_castsi512_si128(__m512i a)
+{
+    __m128i low;
+    memcpy(&low, &a, sizeof(low));
+    return low;
+}
+
+EMULATED __m128i _mm_minpos_epu16(__m128i a)
+{
+    uint16_t words[8];
+    int least = 0;
+    memcpy(words, &a, sizeof(a));
+    for (int i = 1; i < 8; i++)
+        least = words[i] < words[least] ? i : least;
+    return (__m128i){words[least] | least << 16, 0};
+}
+
+EMULATED int _mm_cvtsi128_si32(__m128i a)
+{
+    return (int)a[0];
+}
+
 #endif
