@@ -198,7 +198,66 @@ static int put_license(struct metadata *m)
                   : put_text(m, "README.md", field_keys[LICENSE], &text);
 }
 
-/* An array as gguf-py types it: by the first item, all of one type. */
+/* GGUFValueType.get_type; false for what it does not know. */
+static bool item_type(const struct qfs_json *item, uint32_t *ret_type)
+{
+    switch ((enum qfs_json_kind)item->kind) {
+    case QFS_JSON_STRING:
+        *ret_type = QFS_KV_STRING;
+        return true;
+    case QFS_JSON_ARRAY:
+        *ret_type = QFS_KV_ARRAY;
+        return true;
+    case QFS_JSON_REAL:
+        *ret_type = QFS_KV_F32;
+        return !item->big;
+    case QFS_JSON_TRUE:
+    case QFS_JSON_FALSE:
+        *ret_type = QFS_KV_BOOL;
+        return true;
+    case QFS_JSON_INT:
+        *ret_type = QFS_KV_I32;
+        return item->integer == (int32_t)item->integer;
+    default:
+        return false;
+    }
+}
+
+/* An array's bytes: type of the first item, which all must have, count, items. */
+static bool pack_array(struct qfs_buffer *out, const struct qfs_json *items, uint64_t count)
+{
+    uint32_t type, other;
+    if (count == 0 || !item_type(&items[0], &type))
+        return false;
+    qfs_buffer_append(out, &type, sizeof(type));
+    qfs_buffer_append(out, &count, sizeof(count));
+    for (uint64_t i = 0; i < count; i++) {
+        const struct qfs_json *item = &items[i];
+        struct qfs_text text = qfs_json_text(item);
+        uint64_t size = text.size;
+        int32_t integer = (int32_t)item->integer;
+        uint8_t boolean = item->kind == QFS_JSON_TRUE;
+        float real = (float)item->real;
+        if (!item_type(item, &other) || other != type || !qfs_utf8_valid(text.data, text.size))
+            return false;
+        if (type == QFS_KV_STRING) {
+            qfs_buffer_append(out, &size, sizeof(size));
+            qfs_buffer_append(out, text.data, text.size);
+        } else if (type == QFS_KV_ARRAY) {
+            if (!pack_array(out, item->items, item->count))
+                return false;
+        } else if (type == QFS_KV_F32) {
+            qfs_buffer_append(out, &real, sizeof(real));
+        } else if (type == QFS_KV_BOOL) {
+            qfs_buffer_append(out, &boolean, sizeof(boolean));
+        } else {
+            qfs_buffer_append(out, &integer, sizeof(integer));
+        }
+    }
+    return true;
+}
+
+/* GGUFWriter.add_array: an empty one is left out. */
 static int put_array(struct metadata *m, const char *key, const struct qfs_json *items,
                      size_t count)
 {
@@ -206,40 +265,16 @@ static int put_array(struct metadata *m, const char *key, const struct qfs_json 
     int rc = 0;
     if (count == 0)
         return 0;
-    enum qfs_kv_type type = qfs_json_is(&items[0], QFS_JSON_STRING) ? QFS_KV_STRING
-                            : qfs_json_is(&items[0], QFS_JSON_REAL) ? QFS_KV_F32
-                            : qfs_json_is_bool(&items[0])           ? QFS_KV_BOOL
-                                                                    : QFS_KV_I32;
-    struct qfs_text *texts = qfs_arena_array(m->arena, count, sizeof(*texts));
-    if (!texts)
-        return qfs_fail_memory(m->error);
-    for (size_t i = 0; i < count && rc == 0; i++) {
-        const struct qfs_json *item = &items[i];
-        int32_t integer = (int32_t)item->integer;
-        float real = (float)item->real;
-        uint8_t boolean = item->kind == QFS_JSON_TRUE;
-        texts[i] = qfs_json_text(item);
-        if (type == QFS_KV_STRING && qfs_json_is(item, QFS_JSON_STRING) &&
-            qfs_utf8_valid(texts[i].data, texts[i].size))
-            continue;
-        if (type == QFS_KV_F32 && item->kind == QFS_JSON_REAL && !item->big)
-            qfs_buffer_append(&data, &real, sizeof(real));
-        else if (type == QFS_KV_BOOL && qfs_json_is_bool(item))
-            qfs_buffer_append(&data, &boolean, sizeof(boolean));
-        else if (type == QFS_KV_I32 && item->kind == QFS_JSON_INT && item->integer == integer)
-            qfs_buffer_append(&data, &integer, sizeof(integer));
-        else
-            rc = qfs_fail(m->error, EINVAL,
-                          "%s/README.md: the items for %s are not all texts, where the converter "
-                          "stops: put them in quotes",
-                          m->out->model->path, key);
-    }
-    if (rc == 0 && type == QFS_KV_STRING)
-        qfs_kv_texts(&m->out->kvs, key, texts, count);
-    else if (rc == 0)
-        qfs_kv_array(&m->out->kvs, key, type, data.data, count);
-    if (data.failed && rc == 0)
+    if (!pack_array(&data, items, count))
+        rc = qfs_fail(
+            m->error, EINVAL,
+            "%s/README.md: the items for %s are not all texts, where the converter stops: put "
+            "them in quotes",
+            m->out->model->path, key);
+    else if (data.failed)
         rc = qfs_fail_memory(m->error);
+    else
+        qfs_kv_set(&m->out->kvs, key, QFS_KV_ARRAY, data.data, data.size);
     qfs_buffer_done(&data);
     return rc;
 }

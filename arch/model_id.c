@@ -122,14 +122,29 @@ static void normalize_size(struct part *part)
         c[n - 1] -= 'a' - 'A';
 }
 
+/* A digit's value: the decimal digits of every script stand together, from zero to nine. */
+static int32_t digit_value(int32_t c)
+{
+    int32_t zero = c;
+    while (is_decimal(zero - 1))
+        zero--;
+    return (c - zero) % 10;
+}
+
 /* float(part[:-1]) * 1000 ** (place of the suffix); false where float() raises. */
 static bool size_of(struct qfs_arena *arena, const struct part *part, double *ret_size)
 {
     static const char suffixes[] = " KMBT";
-    char *digits = to_text(arena, part->points, part->count - 1), *end;
+    char *digits = qfs_arena_alloc(arena, part->count), *end;
     int32_t last = part->points[part->count - 1];
     const char *suffix = last < 128 ? strchr(suffixes, last) : NULL;
-    if (!digits || strspn(digits, "0123456789.") != strlen(digits))
+    for (size_t i = 0; digits && i + 1 < part->count; i++) {
+        int32_t c = part->points[i];
+        if (!is_decimal(c) && c != '.')
+            return false;
+        digits[i] = c == '.' ? '.' : (char)('0' + digit_value(c));
+    }
+    if (!digits)
         return false;
     double number = strtod(digits, &end);
     if (end == digits || *end)

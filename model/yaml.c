@@ -166,8 +166,9 @@ static int compose_scalar(struct loader *l, const yaml_event_t *event, struct no
     if (!copy)
         return qfs_fail_memory(l->error);
     node->text = (struct qfs_text){copy, size};
-    if (rc == 0 && !node->tag &&
-        !(event->data.scalar.plain_implicit && resolve_plain(node->text, &node->tag)))
+    bool plain = event->data.scalar.plain_implicit ||
+                 (size == 0 && event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE); /* "!" alone */
+    if (rc == 0 && !node->tag && !(plain && resolve_plain(node->text, &node->tag)))
         node->tag = TAG_PREFIX "str";
     return rc;
 }
@@ -777,8 +778,9 @@ static int construct_mapping(struct loader *l, struct node *node, int depth)
         uint64_t where = count;
         if ((rc = construct(l, key, depth + 1)) < 0)
             break;
-        if (key->value.kind == QFS_JSON_ARRAY || key->value.kind == QFS_JSON_OBJECT) {
-            rc = fail_node(l, key, "a list or mapping cannot be a key");
+        if (key->value.kind == QFS_JSON_ARRAY || key->value.kind == QFS_JSON_OBJECT ||
+            has_tag(key, "set")) {
+            rc = fail_node(l, key, "a list, mapping or set cannot be a key");
             break;
         }
         if ((rc = construct(l, value, depth + 1)) < 0)
@@ -849,13 +851,12 @@ static const struct {
 static int construct(struct loader *l, struct node *node, int depth)
 {
     int rc;
-    if (node->state == DONE)
-        return 0;
-    if (node->state == ACTIVE)
-        return fail_node(l, node, "contains itself");
+    if (node->state != FRESH)
+        return 0; /* done, or an alias within itself, which is a value of its own kind meanwhile */
     if (depth > DEPTH_LIMIT)
         return fail_node(l, node, "nested too deeply");
     node->state = ACTIVE;
+    node->value.kind = QFS_JSON_OTHER;
     for (size_t i = 0; i < QFS_COUNT(constructors); i++)
         if (has_tag(node, constructors[i].tag)) {
             rc = constructors[i].run(l, node, depth);

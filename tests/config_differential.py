@@ -2,13 +2,16 @@
 """Compares qfs_config_load with the converter's own load_hparams on generated configurations.
 
     config_differential.py CONFIG_DUMP [--types REGEX] [--count N] [--keep] [CONFIG.json ...]
+    config_differential.py CONFIG_DUMP --vectors FILE [--write ...]
 
 For every model type of transformers: its default configuration, stripped of what equals the defaults, in the key
 names of older versions, with fields of a wrong type, with values that the class computes with; and the files named
-on the command line. Needs the reference (QUANTFS_REFERENCE, ~/.cache/quantfs-reference); exits 77 without it.
+on the command line. Needs the reference (QUANTFS_REFERENCE, ~/.cache/quantfs-reference) and exits 77 without it.
+--vectors compares with stored digests of results instead, without the reference; --write stores them.
 """
 import argparse
 import copy
+import hashlib
 import json
 import logging
 import math
@@ -22,19 +25,23 @@ from pathlib import Path
 
 ROOT = Path(os.environ.get("QUANTFS_REFERENCE", Path.home() / ".cache/quantfs-reference"))
 PYTHON = ROOT / "venv/bin/python"
-if not PYTHON.exists():
-    print("skipped: the reference is not installed")
-    sys.exit(77)
-if Path(sys.prefix) != ROOT / "venv":
-    os.execv(PYTHON, [str(PYTHON), os.path.abspath(__file__), *sys.argv[1:]])
-os.environ.update(HF_HUB_OFFLINE="1", CUDA_VISIBLE_DEVICES="", TRANSFORMERS_VERBOSITY="critical")
-sys.path[:0] = [str(ROOT / "llama.cpp"), str(ROOT / "llama.cpp/gguf-py")]
-import warnings
-warnings.filterwarnings("ignore")
-from conversion.base import ModelBase
-from transformers import AutoConfig
-from transformers.models.auto.configuration_auto import CONFIG_MAPPING, CONFIG_MAPPING_NAMES
-logging.disable(logging.CRITICAL)
+
+
+def load_reference():
+    global ModelBase, AutoConfig, CONFIG_MAPPING, CONFIG_MAPPING_NAMES
+    if not PYTHON.exists():
+        print("skipped: the reference is not installed")
+        sys.exit(77)
+    if Path(sys.prefix) != ROOT / "venv":
+        os.execv(PYTHON, [str(PYTHON), os.path.abspath(__file__), *sys.argv[1:]])
+    os.environ.update(HF_HUB_OFFLINE="1", CUDA_VISIBLE_DEVICES="", TRANSFORMERS_VERBOSITY="critical")
+    sys.path[:0] = [str(ROOT / "llama.cpp"), str(ROOT / "llama.cpp/gguf-py")]
+    import warnings
+    warnings.filterwarnings("ignore")
+    from conversion.base import ModelBase
+    from transformers import AutoConfig
+    from transformers.models.auto.configuration_auto import CONFIG_MAPPING, CONFIG_MAPPING_NAMES
+    logging.disable(logging.CRITICAL)
 
 
 def plain(value):
@@ -194,6 +201,98 @@ def cases(args, pick):
             yield f"{name} {i}", mutations(start, pick)
 
 
+class Ours:
+    """The program under test, one configuration after the other."""
+
+    def __init__(self, dump, tmp):
+        self.path = Path(tmp) / "Some-Model"
+        self.path.mkdir()
+        self.process = subprocess.Popen([dump], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def load(self, config):
+        (self.path / "config.json").write_text(json.dumps(config))
+        self.process.stdin.write(f"{self.path}\n")
+        self.process.stdin.flush()
+        line = self.process.stdout.readline()
+        if not line:
+            print("the program ended at", json.dumps(config))
+            sys.exit(1)
+        return json.loads(line)
+
+
+def reference(path):
+    """(what load_hparams gives or None, exceptions on the way)"""
+    raised = []
+    load = AutoConfig.from_pretrained
+
+    def remember(*a, **k):
+        try:
+            return load(*a, **k)
+        except Exception as problem:
+            raised.append(problem)
+            raise
+    AutoConfig.from_pretrained = remember
+    try:
+        return plain(ModelBase.load_hparams(path, False)), raised
+    except Exception as problem:
+        return None, [*raised, problem]
+    finally:
+        AutoConfig.from_pretrained = load
+
+
+def digest(config):
+    return hashlib.sha256(json.dumps(config).encode()).hexdigest()[:16]
+
+
+def check_vectors(args, ours):
+    """Lines of [configuration, digest of the result or null where the converter stops]."""
+    bad, count = 0, 0
+    for line in open(args.vectors):
+        config, wanted = json.loads(line)
+        got = ours.load(config)
+        count += 1
+        if (digest(got["config"]) if "config" in got else None) != wanted:
+            bad += 1
+            print(json.dumps(config)[:500], "\n   ", json.dumps(got)[:500])
+    print(f"{count} configurations, {bad} differ")
+    return bad
+
+
+def check_live(args, ours):
+    pick, count, automatic, bad, refused, stored = random.Random(args.seed), 0, 0, 0, {}, []
+    for name, config in cases(args, pick):
+        got = ours.load(config)
+        wanted, raised = reference(Path(ours.path.name))
+        count += 1
+        automatic += wanted is not None and not raised
+        if "error" in got:
+            if wanted is not None:
+                refused.setdefault(got["error"].split(": ", 1)[1], []).append(name)
+            continue
+        if wanted is None:
+            problem = f"converter fails: {raised[-1]!r:.300}"
+        else:
+            problem = difference(wanted, got["config"])
+            if not problem and got["auto"] == bool(raised):
+                problem = "auto" if got["auto"] else "raw"
+            if not problem:
+                stored.append([config, digest(wanted)])
+        if problem:
+            bad += 1
+            print(f"{name}: {problem} auto={got['auto']} {repr(raised[-1])[:300] if raised else ''}")
+            if args.keep:
+                print("   ", json.dumps(config))
+    for reason, names in refused.items():
+        print(f"refused {len(names)}: {reason}: {' | '.join(names[:6])}")
+    print(f"{count} configurations, {automatic} by AutoConfig, {bad} differ, "
+          f"{sum(map(len, refused.values()))} refused")
+    if args.write:
+        with open(args.vectors, "w") as out:
+            for vector in stored:
+                out.write(json.dumps(vector) + "\n")
+    return bad
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("dump")
@@ -201,63 +300,18 @@ def main():
     parser.add_argument("--count", type=int, default=4)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--keep", action="store_true", help="print the configuration of what differs")
-    parser.add_argument("files", nargs="*")
+    parser.add_argument("--vectors", type=os.path.abspath)
+    parser.add_argument("--write", action="store_true")
+    parser.add_argument("files", nargs="*", type=os.path.abspath)
     args = parser.parse_intermixed_args()
-    args.files = [os.path.abspath(f) for f in args.files]
-    ours = subprocess.Popen([os.path.abspath(args.dump)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    pick, count, automatic, bad, refused = random.Random(args.seed), 0, 0, 0, {}
-    load = AutoConfig.from_pretrained
+    live = not args.vectors or args.write
+    if live:
+        load_reference()
     with tempfile.TemporaryDirectory() as tmp:
+        ours = Ours(os.path.abspath(args.dump), tmp)
         os.chdir(tmp)
-        os.mkdir("Some-Model")
-        path = Path("Some-Model")
-        for name, config in cases(args, pick):
-            (path / "config.json").write_text(json.dumps(config))
-            raised = []
-
-            def remember(*a, **k):
-                try:
-                    return load(*a, **k)
-                except Exception as problem:
-                    raised.append(problem)
-                    raise
-            AutoConfig.from_pretrained = remember
-            try:
-                wanted = plain(ModelBase.load_hparams(path, False))
-            except Exception as problem:
-                wanted = None
-                raised.append(problem)
-            ours.stdin.write(f"{tmp}/Some-Model\n")
-            ours.stdin.flush()
-            line = ours.stdout.readline()
-            if not line:
-                print(f"{name}: the program ended")
-                print(json.dumps(config))
-                sys.exit(1)
-            got = json.loads(line)
-            count += 1
-            automatic += wanted is not None and not raised
-            if "error" in got:
-                if wanted is None:
-                    continue
-                refused.setdefault(got["error"].split(": ", 1)[1], []).append(name)
-                continue
-            if wanted is None:
-                problem = f"converter fails: {raised[-1]!r:.300}"
-            else:
-                problem = difference(wanted, got["config"])
-                if not problem and got["auto"] == bool(raised):
-                    problem = "auto" if got["auto"] else "raw"
-            if problem:
-                bad += 1
-                print(f"{name}: {problem} auto={got['auto']} {repr(raised[-1])[:300] if raised else ''}")
-                if args.keep:
-                    print("   ", json.dumps(config))
-    ours.stdin.close()
-    for reason, names in refused.items():
-        print(f"refused {len(names)}: {reason}: {' | '.join(names[:6])}")
-    print(f"{count} configurations, {automatic} by AutoConfig, {bad} differ, "
-          f"{sum(map(len, refused.values()))} refused")
+        bad = check_live(args, ours) if live else check_vectors(args, ours)
+        ours.process.stdin.close()
     sys.exit(bad > 0)
 
 
