@@ -132,6 +132,15 @@ size_t qfs_plan_region_at(const struct qfs_plan *plan, uint64_t offset)
 /* -- building -----------------------------------------------------------------------------------
  */
 
+/* Whether anything was asked for that only llama-quantize does; then it writes float views too. */
+static bool asks_llama_quantize(const struct qfs_view_options *options)
+{
+    return options->imatrix || options->pure || options->leave_output_tensor ||
+           options->allow_requantize || options->output_tensor_type != QFS_TYPE_NONE ||
+           options->token_embedding_type != QFS_TYPE_NONE || options->ntensor_types ||
+           options->noverrides || options->nprune_layers;
+}
+
 int qfs_plan_build(const struct qfs_conversion *conversion, const struct qfs_view_options *options,
                    struct qfs_plan **ret_plan, struct qfs_error *error)
 {
@@ -142,7 +151,7 @@ int qfs_plan_build(const struct qfs_conversion *conversion, const struct qfs_vie
     plan->conversion = conversion;
     plan->ftype = options->ftype;
     plan->kvs.arena = &plan->arena;
-    int rc = options->ftype->converter && !conversion->from_gguf
+    int rc = options->ftype->converter && !conversion->from_gguf && !asks_llama_quantize(options)
                  ? qfs_plan_converted(plan, options, &reason)
                  : qfs_plan_quantized(plan, options, &reason);
     if (rc == 0)

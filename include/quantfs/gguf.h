@@ -13,7 +13,7 @@ struct qfs_ftype {
     int number;                 /* enum llama_ftype, written to general.file_type */
     enum qfs_type default_type; /* llama_ftype_get_default_type */
     bool converter;             /* F32, F16, BF16: the converter's own file (llama-quantize's where
-                                 * the source is a GGUF file) */
+                                 * the source is a GGUF file, or any of its options is given) */
 };
 
 extern const struct qfs_ftype qfs_ftypes[]; /* in the order views are listed; ends with name NULL */
