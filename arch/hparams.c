@@ -64,14 +64,14 @@ const struct qfs_json *qfs_hparam_first(const struct qfs_converter *c, const cha
 
 int qfs_hparam_size(struct qfs_converter *c, const char *const *names, int64_t *ret_value)
 {
-    const struct qfs_json *value = qfs_hparam_first(c, names);
-    int64_t size;
-    if (!value)
+    const char *const *name = names;
+    while (*name && !qfs_json_get(c->hparams, *name))
+        name++;
+    if (!*name)
         return qfs_fail(c->error, EINVAL, "%s/config.json: has no %s", c->model->path, names[0]);
+    const struct qfs_json *value = qfs_json_get(c->hparams, *name);
     if (value->kind != QFS_JSON_INT || value->integer < 0 || value->integer > INT32_MAX)
-        return qfs_fail(c->error, EINVAL, "%s/config.json: %s is not a count", c->model->path,
-                        names[0]);
-    size = value->integer;
-    *ret_value = size;
+        return qfs_fail(c->error, EINVAL, "%s/config.json: %s is not a count", c->model->path, *name);
+    *ret_value = value->integer;
     return 0;
 }

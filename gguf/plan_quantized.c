@@ -82,6 +82,7 @@ static int take_tensors(struct qfs_plan *plan, const struct qfs_view_options *op
         struct qfs_plan_tensor *tensor = &plan->tensors[plan->ntensors];
         if ((rc = qfs_plan_tensor_init(tensor, sorted[i].out, outtype, error)) < 0)
             return rc;
+        tensor->checked = true;
         names[plan->ntensors] = tensor->name;
         rc = qfs_prune_name(prune, &plan->arena, tensor->name, &tensor->name, error);
         if (rc < 0)
