@@ -92,6 +92,12 @@ static uint32_t refs_of(const struct qfs_chunk *chunk)
     return __atomic_load_n(&chunk->refs, __ATOMIC_ACQUIRE);
 }
 
+/* Locked; atomic too, for the one look at `used` without the lock. */
+static void count(struct qfs_memory *memory, int64_t change)
+{
+    __atomic_store_n(&memory->used, memory->used + (uint64_t)change, __ATOMIC_RELAXED);
+}
+
 /* Locked. Evicts what nobody reads, least recently used first, until `size` more bytes fit. */
 static void make_room(struct qfs_memory *memory, uint64_t size)
 {
@@ -100,7 +106,7 @@ static void make_room(struct qfs_memory *memory, uint64_t size)
         struct slot *next = slot->newer;
         if (refs_of(slot->chunk) == 1) {
             struct qfs_chunk *chunk = take_out(memory, slot);
-            memory->used -= chunk->size;
+            count(memory, -(int64_t)chunk->size);
             free(chunk);
         }
         slot = next;
@@ -118,7 +124,7 @@ struct qfs_chunk *qfs_chunk_new(struct qfs_memory *memory, uint32_t size)
     chunk->size = size;
     pthread_mutex_lock(&memory->lock);
     make_room(memory, size);
-    memory->used += size;
+    count(memory, size);
     pthread_mutex_unlock(&memory->lock);
     return chunk;
 }
@@ -131,13 +137,22 @@ struct qfs_chunk *qfs_chunk_ref(struct qfs_chunk *chunk)
 
 void qfs_chunk_unref(struct qfs_chunk *chunk)
 {
-    if (!chunk || __atomic_sub_fetch(&chunk->refs, 1, __ATOMIC_ACQ_REL))
+    if (!chunk)
         return;
-    struct qfs_memory *memory = chunk->memory;
-    pthread_mutex_lock(&memory->lock);
-    memory->used -= chunk->size;
-    pthread_mutex_unlock(&memory->lock);
-    free(chunk);
+    struct qfs_memory *memory =
+        chunk->memory; /* once the reference is gone, the chunk may be too */
+    uint32_t refs = __atomic_sub_fetch(&chunk->refs, 1, __ATOMIC_ACQ_REL);
+    if (refs == 0) {
+        pthread_mutex_lock(&memory->lock);
+        count(memory, -(int64_t)chunk->size);
+        pthread_mutex_unlock(&memory->lock);
+        free(chunk);
+    } else if (refs == 1 && __atomic_load_n(&memory->used, __ATOMIC_RELAXED) > memory->budget) {
+        pthread_mutex_lock(
+            &memory->lock); /* perhaps the table's: readers held more than the budget */
+        make_room(memory, 0);
+        pthread_mutex_unlock(&memory->lock);
+    }
 }
 
 struct qfs_chunk *qfs_memory_get(struct qfs_memory *memory, struct qfs_digest id, uint32_t index)

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -122,6 +123,14 @@ int qfs_umount(const char *mountpoint, bool lazy, struct qfs_error *error)
 
 /* -- before mounting ---------------------------------------------------------------------------- */
 
+/* Has the server of what is mounted at `path` died? Attributes may still be in the kernel's cache:
+ * statfs asks the server itself. */
+static bool is_dead(const char *path)
+{
+    struct statfs fs;
+    return statfs(path, &fs) < 0 && errno == ENOTCONN;
+}
+
 static int check_dead(const struct qfs_mount_options *options, const char *path,
                       struct qfs_error *error)
 {
@@ -180,7 +189,7 @@ int qfs_mountpoint_check(const struct qfs_mount_options *options, char **ret_pat
     if (!path)
         return qfs_fail(error, ENOENT, "%s: there is no such directory: make it with mkdir",
                         mountpoint);
-    if (stat(path, &st) < 0 && errno == ENOTCONN)
+    if (is_dead(path))
         rc = check_dead(options, path, error);
     if (rc == 0 && stat(path, &st) < 0) {
         int code = errno;

@@ -1,0 +1,614 @@
+#!/usr/bin/env python3
+"""What a mount promises, on a live one: mount_test.py QUANTFS [TEST...]
+
+Makes a model of 20 million made-up weights, mounts it and reads it in every way; then kills, replaces, deletes and
+interrupts what can be. Every byte is compared with `quantfs cat --no-cache`. Exit 77 where nothing can be mounted.
+"""
+import contextlib, ctypes, errno, json, mmap, os, random, shutil, signal, subprocess, sys, tempfile, threading, time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent / 'golden'))
+import make_model
+
+quantfs = os.path.abspath(sys.argv[1])
+work = Path(tempfile.mkdtemp(prefix='quantfs-mount-'))
+TYPE = 'Q4_K_S'
+OPTIONS = ['--pure', '--types', 'Q4_K_S,F16,BF16']  # one quantized type throughout
+
+
+def say(*words):
+    print(*words, flush=True)
+
+
+def equal(got, want, what='value'):
+    if got != want:
+        got, want = (f'{v!r}'[:200] for v in (got, want))
+        raise AssertionError(f'{what}: {got}, should be {want}')
+
+
+def raises(number, call):
+    try:
+        call()
+    except OSError as e:
+        return equal(errno.errorcode.get(e.errno), errno.errorcode[number], 'error')
+    raise AssertionError(f'no error, should be {errno.errorcode[number]}')
+
+
+# -- models -----------------------------------------------------------------------------------------------------------
+
+safe_exponents = bytes((b & 0x80) | 0x38 | (b & 7) for b in range(256))  # magnitudes of 2^-15 to 2
+
+
+def noise(name, count, row):
+    return name, count
+
+
+def noise_bytes(value, dtype):
+    name, count = value
+    data = bytearray(random.Random(name + seed).randbytes(2 * count))
+    data[1::2] = data[1::2].translate(safe_exponents)
+    return bytes(data)
+
+
+make_model.weights, make_model.encode = noise, noise_bytes
+make_model.MODELS['big'] = dict(
+    dtype='BF16', tensors=lambda: make_model.llama(hidden=1024, ffn=2048, layers=2, heads=8, kv_heads=8),
+    config=make_model.config('llama', 'LlamaForCausalLM', hidden_size=1024, intermediate_size=2048,
+                             num_attention_heads=8, num_key_value_heads=8, head_dim=128))
+seed = ''
+
+
+def make(folder, with_seed=''):
+    global seed
+    seed = with_seed
+    argv, sys.argv = sys.argv, ['', 'big', str(folder)]
+    make_model.main()
+    sys.argv = argv
+
+
+def cat(source, kind):
+    return subprocess.run([quantfs, 'cat', '--no-cache', *OPTIONS, source, kind], stdout=subprocess.PIPE, check=True,
+                          stderr=subprocess.DEVNULL).stdout
+
+
+model = work / 'big'
+make(model)
+truth = {kind: cat(model, kind) for kind in (TYPE, 'F16', 'BF16')}
+SIZE = len(truth[TYPE])
+
+
+# -- mounts -----------------------------------------------------------------------------------------------------------
+
+class Mount:
+    """A foreground mount that ends with the block; its log is in .log()."""
+
+    def __init__(self, source=model, cache=None, options=(), where=None):
+        self.point = Path(where or tempfile.mkdtemp(prefix='m', dir=work))
+        self.log_path = work / f'{self.point.name}.log'
+        self.source = source
+        cache = ['--cache', str(cache)] if cache else ['--no-cache']
+        self.args = [quantfs, 'mount', '-f', *OPTIONS, *cache, *options, str(source), str(self.point)]
+
+    def __enter__(self):
+        self.process = subprocess.Popen(self.args, stderr=open(self.log_path, 'wb'))
+        for _ in range(600):
+            if os.path.ismount(self.point):
+                return self
+            if self.process.poll() is not None:
+                break
+            time.sleep(0.02)
+        raise AssertionError('did not mount: ' + self.log())
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            subprocess.run([quantfs, 'umount', self.point], stderr=subprocess.DEVNULL)
+            try:
+                self.process.wait(10)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                raise AssertionError('did not end after umount')
+        subprocess.run(['umount', '-l', self.point], stderr=subprocess.DEVNULL)
+
+    def log(self):
+        return self.log_path.read_text()
+
+    def file(self, kind=TYPE):
+        return self.point / f'{self.source.name}-{kind}.gguf'
+
+    def status(self):
+        return json.loads(subprocess.run([quantfs, 'status', self.point], stdout=subprocess.PIPE, check=True).stdout)
+
+
+def run(*args, **more):
+    return subprocess.run([quantfs, *map(str, args)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                          timeout=60, **more)
+
+
+def drop_page_cache():
+    with contextlib.suppress(OSError):
+        Path('/proc/sys/vm/drop_caches').write_text('3')
+
+
+@contextlib.contextmanager
+def opened(path, flags=os.O_RDONLY):
+    fd = os.open(path, flags)
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def read_all(fd, block=1 << 20):
+    parts = []
+    while part := os.read(fd, block):
+        parts.append(part)
+    return b''.join(parts)
+
+
+def check_random(path, want, rounds, rng, most=1 << 20):
+    with opened(path) as fd:
+        for _ in range(rounds):
+            at, n = rng.randrange(len(want)), rng.choice([1, 7, 4096, 100000, most])
+            if os.pread(fd, n, at) != want[at:at + n]:
+                raise AssertionError(f'{n} bytes at {at} differ')
+
+
+def in_threads(count, target):
+    errors = []
+
+    def guarded(i):
+        try:
+            target(i)
+        except BaseException as e:
+            errors.append(e)
+    threads = [threading.Thread(target=guarded, args=(i,)) for i in range(count)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join(120)
+        if t.is_alive():
+            raise AssertionError('a reader hangs')
+    if errors:
+        raise errors[0]
+
+
+# -- tests ------------------------------------------------------------------------------------------------------------
+
+def test_listing():
+    with Mount() as m:
+        names = sorted(f'big-{k}.gguf' for k in truth)
+        equal(sorted(os.listdir(m.point)), names, 'names')
+        for entry in os.scandir(m.point):
+            st = entry.stat()
+            equal(st.st_size, len(truth[entry.name[4:-5]]), entry.name)
+            equal(st.st_blocks, (st.st_size + 511) // 512, 'blocks')
+            equal(st.st_ino, entry.inode(), 'inode')
+            equal(st.st_mode, 0o100444, 'mode')
+        inodes = {e.name: e.inode() for e in os.scandir(m.point)}
+        raises(errno.ENOENT, lambda: os.stat(m.point / 'none'))
+        raises(errno.ENOTDIR, lambda: os.stat(m.file() / 'none'))
+        equal(m.status()['chunks']['produced'], 0, 'chunks produced by looking')
+        first = m.file().stat()
+    with Mount(where=m.point) as m:
+        equal({e.name: e.inode() for e in os.scandir(m.point)}, inodes, 'inodes after a remount')
+        equal(m.file().stat().st_mtime_ns, first.st_mtime_ns, 'time after a remount')
+        equal(first.st_mtime_ns, max(p.stat().st_mtime_ns for p in model.glob('*.safetensors')), 'time')
+
+
+def test_read_only():
+    with Mount() as m:
+        f = m.file()
+        for call in (lambda: open(m.point / 'new', 'w'), lambda: open(f, 'r+'), lambda: os.unlink(f),
+                     lambda: os.truncate(f, 0), lambda: os.chmod(f, 0o600), lambda: os.utime(f),
+                     lambda: os.mkdir(m.point / 'd'), lambda: os.rename(f, m.point / 'x'),
+                     lambda: os.link(f, m.point / 'x'), lambda: os.symlink('x', m.point / 'y'),
+                     lambda: os.setxattr(f, 'user.x', b'1')):
+            raises(errno.EROFS, call)
+
+
+def test_ways_of_reading():
+    with Mount() as m:
+        f, want = m.file(), truth[TYPE]
+        with opened(f) as fd:
+            equal(read_all(fd, 131071), want, 'odd blocks')
+            equal(os.pread(fd, 100, SIZE), b'', 'at the end')
+            equal(os.pread(fd, 100, SIZE - 3), want[-3:], 'last bytes')
+            raises(errno.ENXIO, lambda: os.lseek(fd, SIZE, os.SEEK_DATA))
+            equal(os.lseek(fd, 0, os.SEEK_HOLE), SIZE, 'first hole')
+        drop_page_cache()
+        with opened(f, os.O_RDONLY | os.O_DIRECT) as fd:
+            buffer = mmap.mmap(-1, 1 << 20)
+            at = 0
+            while n := os.preadv(fd, [buffer], at):
+                equal(buffer[:n], want[at:at + n], f'direct at {at}')
+                at += n
+            equal(at, SIZE, 'direct size')
+        drop_page_cache()
+        os.listdir(m.point)
+        with opened(f) as fd, mmap.mmap(fd, 0, prot=mmap.PROT_READ) as whole:
+            list(os.scandir(m.point))
+            equal(whole[SIZE - 1], want[-1], 'last byte, mapped')
+            equal(whole[:], want, 'mapped')
+        drop_page_cache()
+        with opened(f) as fd, open(work / 'sent', 'wb') as to:
+            at = 0
+            while n := os.sendfile(to.fileno(), fd, at, 1 << 20):
+                at += n
+        equal((work / 'sent').read_bytes(), want, 'sendfile')
+        drop_page_cache()
+        subprocess.run(['cp', f, work / 'copied'], check=True)
+        equal((work / 'copied').read_bytes(), want, 'cp')
+        for kind in truth:
+            equal(m.file(kind).read_bytes(), truth[kind], kind)
+
+
+def test_many_readers_produce_once():
+    with Mount() as m:
+        m.file().read_bytes()
+        once = m.status()['chunks']['produced']
+    with Mount() as m:
+        in_threads(8, lambda i: check_random(m.file(), truth[TYPE], 60, random.Random(i)))
+        in_threads(4, lambda i: equal(m.file().read_bytes(), truth[TYPE], 'whole'))
+        equal(m.status()['chunks']['produced'], once, 'chunks produced')
+
+
+def test_little_memory():
+    with Mount(options=['--memory', '2M']) as m:
+        in_threads(6, lambda i: check_random(m.file(), truth[TYPE], 40, random.Random(i)))
+        with opened(m.file()) as fd:
+            equal(read_all(fd), truth[TYPE], 'whole')
+        status = m.status()
+        if status['now']['memory'] > 2 << 20:
+            raise AssertionError(f"memory {status['now']['memory']}")
+
+
+def test_disk_cache():
+    cache = work / 'cache-d'
+    with Mount(cache=cache) as m:
+        equal(m.file().read_bytes(), truth[TYPE], 'cold')
+        cold = m.status()
+    with Mount(cache=cache) as m:
+        equal(m.file().read_bytes(), truth[TYPE], 'warm')
+        warm = m.status()
+        if not warm['disk_cache']['hits'] or warm['disk_cache']['misses']:
+            raise AssertionError(warm['disk_cache'])
+    if cold['disk_cache']['stored'] < 80 or cold['disk_cache']['hits']:
+        raise AssertionError(cold['disk_cache'])
+    # two mounts at once, one cache, cleared meanwhile
+    shutil.rmtree(cache)
+    with Mount(cache=cache) as a, Mount(cache=cache, options=['--cache-size', '8M']) as b:
+        def reader(i):
+            if i == 4:
+                for _ in range(20):
+                    equal(run('cache', 'clear', '--cache', cache).returncode, 0, 'clear')
+                    time.sleep(0.02)
+            else:
+                check_random((a, b)[i % 2].file(), truth[TYPE], 40, random.Random(i))
+        in_threads(5, reader)
+        drop_page_cache()
+        equal(a.file().read_bytes(), truth[TYPE], 'first mount')
+        equal(b.file().read_bytes(), truth[TYPE], 'second mount')
+    # the directory vanishes while it is in use: one word of warning, every byte
+    with Mount(cache=cache) as m:
+        shutil.rmtree(cache)
+        equal(m.file().read_bytes(), truth[TYPE], 'without its cache')
+        equal(m.log().count('\n'), 1, 'warnings')
+        if 'off' not in m.status()['disk_cache']:
+            raise AssertionError('the cache is not off')
+
+
+def test_header_starts_nothing():
+    with Mount() as m:
+        with opened(m.file()) as fd:
+            os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_RANDOM)
+            equal(os.read(fd, 4096), truth[TYPE][:4096], 'header')
+        equal(m.status()['chunks']['produced'], 0, 'chunks produced')
+        with opened(m.file()) as fd:  # like a program that looks for the size and reads the last page
+            os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_RANDOM)
+            equal(os.pread(fd, 100, SIZE - 100), truth[TYPE][-100:], 'end')
+        equal(m.status()['chunks']['produced'], 1, 'chunks produced')
+
+
+def test_read_ahead():
+    with Mount(options=['-j', '2']) as m:
+        with opened(m.file()) as fd:
+            at = 0
+            while at < 8 << 20:
+                at += len(os.read(fd, 131072))
+            time.sleep(1)
+            far = m.status()
+        if not far['chunks']['read_ahead'] or far['chunks']['produced'] < 70:
+            raise AssertionError(far['chunks'])
+        time.sleep(0.3)
+        after = m.status()
+        equal(after['now']['streams'], 0, 'streams after closing')
+        equal(after['now']['queued'], 0, 'queued after closing')
+
+
+def test_source_replaced():
+    source, other = work / 'one' / 'big', work / 'two' / 'big'
+    shutil.copytree(model, source)
+    make(other, 'other')
+    new = cat(other, TYPE)
+    with Mount(source) as m:
+        old_ino = m.file().stat().st_ino
+        with opened(m.file()) as fd:
+            os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_RANDOM)
+            equal(os.pread(fd, 9999, 0), truth[TYPE][:9999], 'before')
+            os.rename(other / 'model.safetensors', source / 'model.safetensors')
+            # chunks of another generation are never mixed in: old bytes or an error
+            for at in range(2 << 20, SIZE, 3 << 20):
+                try:
+                    equal(os.pread(fd, 1000, at), truth[TYPE][at:at + 1000], 'old handle')
+                except OSError as e:
+                    if e.errno not in (errno.ESTALE, errno.EIO):
+                        raise
+            equal(m.file().read_bytes(), new, 'opened after')
+            if m.file().stat().st_ino == old_ino:
+                raise AssertionError('the same inode')
+    shutil.rmtree(source.parent)
+    shutil.rmtree(other.parent)
+
+
+def test_source_edited():
+    source = work / 'edited' / 'big'
+    shutil.copytree(model, source)
+    weights = source / 'model.safetensors'
+    with Mount(source) as m:
+        with opened(m.file()) as fd:
+            os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_RANDOM)
+            equal(os.pread(fd, 9999, 0), truth[TYPE][:9999], 'before')
+            with open(weights, 'r+b') as f:
+                f.seek(weights.stat().st_size // 2)
+                f.write(b'\0' * 1000)
+            raises(errno.ESTALE, lambda: os.pread(fd, 1000, 4 << 20))
+        want = cat(source, TYPE)
+        equal(m.file().read_bytes(), want, 'after the edit')
+        with opened(m.file('F16')) as fd:
+            os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_RANDOM)
+            os.pread(fd, 10, 0)
+            os.truncate(weights, 1 << 20)
+            raises(errno.ESTALE, lambda: os.pread(fd, 1000, 30 << 20))
+            raises(errno.EIO, lambda: open(m.file(), 'rb'))  # it cannot be opened as it is now
+        equal(m.process.poll(), None, 'daemon')
+        shutil.copy(model / 'model.safetensors', weights)
+        time.sleep(0.01)
+        equal(m.file().read_bytes(), truth[TYPE], 'after the repair')
+        shutil.rmtree(source)
+        raises(errno.EIO, lambda: open(m.file(), 'rb'))
+        equal(len(os.listdir(m.point)), 3, 'names')
+    shutil.rmtree(source.parent)
+
+
+def test_not_a_number():
+    source = work / 'nan' / 'big'
+    shutil.copytree(model, source)
+    weights = source / 'model.safetensors'
+    header = json.loads(weights.read_bytes()[8:8 + int.from_bytes(weights.read_bytes()[:8], 'little')])
+    name, start = 'model.layers.1.mlp.up_proj.weight', 8 + int.from_bytes(weights.read_bytes()[:8], 'little')
+    with open(weights, 'r+b') as f:
+        f.seek(start + header[name]['data_offsets'][0] + 2 * (1024 * 1500 + 3))
+        f.write(b'\xc0\x7f')
+    with Mount(source) as m:
+        equal(m.file('BF16').read_bytes().count(b'\xc0\x7f') >= 1, True, 'a float view carries it')
+        good = bad = 0
+        with opened(m.file()) as fd:
+            os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_RANDOM)
+            for at in range(0, SIZE, 65536):
+                try:  # a short read ends where the error begins
+                    got = os.pread(fd, 65536, at)
+                    want = truth[TYPE][at:at + len(got)]
+                    if got != want:
+                        first = next(i for i in range(len(got)) if got[i] != want[i])
+                        raise AssertionError(f'differs at {at + first}, read of {len(got)} at {at}')
+                    good += 1
+                except OSError as e:
+                    equal(e.errno, errno.EIO, 'error')
+                    bad += 1
+        if not 1 <= bad <= 5 or good < 100:
+            raise AssertionError(f'{good} reads good, {bad} bad')
+        log = m.log()
+        equal(log.count('\n'), 1, 'log lines')
+        if 'blk.1.ffn_up.weight' not in log or '1500' not in log:
+            raise AssertionError(log)
+    shutil.rmtree(source.parent)
+
+
+def test_killed_daemon():
+    cache, rng = work / 'cache-k', random.Random(1)
+    point = Path(tempfile.mkdtemp(dir=work))
+    for _ in range(int(os.environ.get('QUANTFS_KILLS', '6'))):
+        with Mount(cache=cache, where=point) as m:
+            reader = subprocess.Popen(['cat', m.file()], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            time.sleep(rng.random() * 0.3)
+            m.process.kill()
+            m.process.wait()
+            reader.wait(10)
+            raises(errno.ENOTCONN, lambda: os.listdir(point))
+            again = run('mount', *OPTIONS, '--cache', cache, model, point)
+            equal(again.returncode, 1, 'mount over a dead one')
+            if 'Transport endpoint is not connected' not in again.stderr:
+                raise AssertionError(again.stderr)
+            status = run('status', point)
+            equal(status.returncode, 1, 'status of a dead one')
+            if rng.random() < 0.5:
+                equal(run('umount', point).returncode, 0, 'umount of a dead one')
+            else:  # --force clears it away
+                equal(run('mount', '--force', *OPTIONS, '--cache', cache, model, point).returncode, 0, 'forced')
+                equal(run('umount', point).returncode, 0, 'umount')
+    with Mount(cache=cache, where=point) as m:
+        equal(m.file().read_bytes(), truth[TYPE], 'after all')
+        equal(m.status()['disk_cache']['damaged'], 0, 'damaged')
+
+
+def test_ends():
+    # a daemon: ready when the command returns, gone when asked
+    point = Path(tempfile.mkdtemp(dir=work))
+    equal(run('mount', *OPTIONS, '--no-cache', model, point).returncode, 0, 'mount')
+    status = json.loads((point / '.quantfs-status').read_text())
+    equal((point / f'big-{TYPE}.gguf').read_bytes(), truth[TYPE], 'through a daemon')
+    with opened(point / f'big-{TYPE}.gguf') as fd:
+        busy = run('umount', point)
+        equal(busy.returncode, 1, 'umount in use')
+        if 'lazy' not in busy.stderr:
+            raise AssertionError(busy.stderr)
+        equal(run('umount', '--lazy', point).returncode, 0, 'lazy umount')
+        equal(os.listdir(point), [], 'detached')
+        equal(os.pread(fd, 10, 3 << 20), truth[TYPE][3 << 20:(3 << 20) + 10], 'still open')
+    for _ in range(100):
+        if not os.path.exists(f"/proc/{status['mount']['pid']}/exe"):
+            break
+        time.sleep(0.05)
+    else:
+        raise AssertionError('the daemon lives on')
+    for number in (signal.SIGTERM, signal.SIGINT):
+        with Mount(options=['-j', '1']) as m:
+            readers = [subprocess.Popen(['cat', m.file()], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                       for _ in range(4)]
+            with contextlib.suppress(OSError), opened(m.file()):  # closing fails with the mount gone
+                began = time.time()
+                time.sleep(0.05)
+                m.process.send_signal(number)
+                equal(m.process.wait(8), 0, 'exit status')
+                if time.time() - began > 5:
+                    raise AssertionError(f'took {time.time() - began:.1f} s')
+            for r in readers:
+                r.wait(5)
+            equal(os.path.ismount(m.point), False, 'mounted')
+
+
+def test_killed_readers():
+    with Mount(options=['-j', '1', '--memory', '4M']) as m:
+        rng = random.Random(3)
+        for _ in range(40):
+            flags = rng.choice(['direct', 'nocache'])
+            readers = [subprocess.Popen(['dd', f'if={m.file()}', 'of=/dev/null', f'iflag={flags}', 'bs=1M'],
+                                        stderr=subprocess.DEVNULL) for _ in range(3)]
+            time.sleep(rng.random() * 0.03)
+            for r in readers:
+                began = time.time()
+                r.send_signal(rng.choice([signal.SIGKILL, signal.SIGINT, signal.SIGTERM]))
+                r.wait(20)
+            drop_page_cache()
+        for _ in range(100):
+            now = m.status()['now']
+            if not now['waiting'] and not now['queued'] and not now['running']:
+                break
+            time.sleep(0.05)
+        else:
+            raise AssertionError(now)
+        equal(m.status()['mount']['open_files'], 1, 'open files')  # the status itself
+        equal(m.file().read_bytes(), truth[TYPE], 'afterwards')
+
+
+def test_others_do_not_wait():
+    with Mount(options=['-j', '1']) as m:
+        stop = threading.Event()
+
+        def busy(i):
+            while not stop.is_set():
+                check_random(m.file(), truth[TYPE], 5, random.Random(i))
+                drop_page_cache()
+        threads = [threading.Thread(target=busy, args=(i,)) for i in range(8)]
+        for t in threads:
+            t.start()
+        times = []
+        for i in range(200):
+            began = time.time()
+            with contextlib.suppress(FileNotFoundError):
+                os.stat(m.point / f'none{i}')
+            os.listdir(m.point)
+            times.append(time.time() - began)
+        stop.set()
+        for t in threads:
+            t.join()
+        times.sort()
+        say(f'    lookup and listing while all workers are busy: median {times[100] * 1000:.2f} ms, '
+            f'p99 {times[197] * 1000:.2f} ms')
+        if times[100] > 0.1:
+            raise AssertionError('they wait')
+
+
+def test_wrong_mountpoints():
+    def refused(words, *args):
+        r = run('mount', *OPTIONS, *args)
+        equal(r.returncode, 1, f'mount {args}')
+        if words not in r.stderr or r.stderr.count('\n') != 1:
+            raise AssertionError(r.stderr)
+    point = Path(tempfile.mkdtemp(dir=work))
+    (model / 'below').mkdir()
+    refused('mkdir', '--no-cache', model, work / 'missing')
+    refused('not a directory', '--no-cache', model, model / 'config.json')
+    refused('not empty', '--no-cache', model, work)
+    refused('inside one another', '--no-cache', model, model / 'below')
+    refused('inside one another', '-o', 'nonempty', '--no-cache', model, work)
+    (point / 'cache').mkdir()
+    refused('inside one another', '-o', 'nonempty', '--cache', point / 'cache', model, point)
+    (model / 'below').rmdir()
+    (point / 'file').write_text('x')
+    equal(run('mount', '-o', 'nonempty', *OPTIONS, '--no-cache', model, point).returncode, 0, 'nonempty')
+    refused('mounted there already', '--no-cache', model, point)
+    equal(run('umount', point).returncode, 0, 'umount')
+    equal(run('umount', point).returncode, 1, 'umount of nothing')
+    refused('there is no such directory', '--no-cache', work / 'nowhere', tempfile.mkdtemp(dir=work))
+
+
+def test_other_users():
+    if os.geteuid() != 0:
+        return say('    skipped: not root')
+
+    def as_nobody(path):
+        return subprocess.run(['head', '-c', '4', path], user=65534, group=65534, extra_groups=[],
+                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
+    work.chmod(0o755)
+    source = work / 'users' / 'big'
+    shutil.copytree(model, source)
+    with Mount(source) as m:
+        m.point.parent.chmod(0o755)
+        equal(as_nobody(m.file()), b'', 'without allow_other')
+    with Mount(source, options=['-o', 'allow_other']) as m:
+        equal(as_nobody(m.file()), b'GGUF', 'with allow_other')
+        equal(as_nobody(m.point / '.quantfs-status'), b'', 'status')
+    (source / 'model.safetensors').chmod(0o600)
+    with Mount(source, options=['-o', 'allow_other']) as m:
+        equal(m.file().stat().st_mode, 0o100400, 'mode')
+        equal(as_nobody(m.file()), b'', 'of a private source')
+    shutil.rmtree(source.parent)
+
+
+# -- all --------------------------------------------------------------------------------------------------------------
+
+def main():
+    if not os.access('/dev/fuse', os.R_OK | os.W_OK):
+        say('skipped: /dev/fuse cannot be used here')
+        return 77
+    probe = tempfile.mkdtemp(dir=work)
+    r = run('mount', *OPTIONS, '--no-cache', model, probe)
+    if r.returncode:
+        say(f'skipped: nothing can be mounted here: {r.stderr.strip()}')
+        return 77
+    run('umount', probe)
+    failed = 0
+    for name, test in list(globals().items()):
+        if not name.startswith('test_') or (sys.argv[2:] and name[5:] not in sys.argv[2:]):
+            continue
+        began = time.time()
+        try:
+            test()
+            say(f'ok    {name[5:]} ({time.time() - began:.1f} s)')
+        except Exception as e:
+            failed += 1
+            line = e.__traceback__.tb_next.tb_lineno if e.__traceback__.tb_next else 0
+            say(f'FAIL  {name[5:]} (line {line}): {type(e).__name__}: {e}')
+    return 1 if failed else 0
+
+
+status = 1
+try:
+    status = main()
+finally:
+    for point in work.glob('*'):
+        if os.path.ismount(point) if point.exists() else True:
+            subprocess.run(['umount', '-l', point], stderr=subprocess.DEVNULL)
+    shutil.rmtree(work, ignore_errors=True)
+sys.exit(status)
