@@ -221,7 +221,7 @@ static int run(struct qfs_converter *c)
     if ((rc = qfs_metadata_add(c->out, nparams, nexperts, c->error)) < 0)
         return rc;
     if (keys ? (rc = keys(c)) < 0
-             : (rc = qfs_text_keys(c)) < 0 || (rc = qfs_put_params(c, c->family->params)) < 0)
+             : (rc = qfs_text_keys(c)) < 0 || (rc = qfs_put_params(c, QFS_HOOK(c, params))) < 0)
         return rc;
     qfs_kv_u32(&c->out->kvs, "general.quantization_version", 2);
     if ((rc = vocab ? vocab(c) : qfs_vocab_gpt2(c->out, c->hparams, c->error)) < 0)

@@ -68,16 +68,17 @@ step_sanitize() {
 }
 
 step_neon() {
-    check 'neon kernels under qemu' sh scripts/test-neon.sh
+    check 'neon kernels under qemu' sh tests/checkasm-neon.sh "$top"
 }
 
 step_golden() {
     local shared=$top/../shared work=${QUANTFS_TEST_WORK:-$top/build-test-models}
     [ -e "$shared/check/golden.py" ] || { echo 'skip  golden: no ../shared here'; return; }
-    local log=$logs/golden.log line
+    local log=$logs/golden.log line python=python3
+    python3 -c 'import numpy' 2>/dev/null || python=/usr/bin/python3 # where Debian's numpy is
     for mode in '' --mount '--shards 3'; do
         # shellcheck disable=SC2086
-        python3 "$shared/check/golden.py" build-test/quantfs "$work" $(cat tests/golden/shared-models.txt) \
+        $python "$shared/check/golden.py" build-test/quantfs "$work" $(cat tests/golden/shared-models.txt) \
             --types "$(cat tests/golden/shared-types.txt)" $mode >"$log" 2>&1
         line=$(tail -n 1 "$log")
         if [[ $line =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed$ ]]; then
