@@ -433,8 +433,9 @@ int qfs_pattern_compile(const char *source, struct qfs_pattern **ret_pattern,
     if (p.rc == 0 && !(pattern = calloc(1, sizeof(*pattern))))
         p.rc = qfs_fail_memory(error);
     if (p.rc == 0) {
+        /* PCRE2 10.42 loses matches of (?=a)(|a)a to its start optimization. */
         pattern->code = pcre2_compile((PCRE2_SPTR)(p.out.data ? (char *)p.out.data : ""),
-                                      p.out.size, PCRE2_DOLLAR_ENDONLY, &code, &where, NULL);
+                                      p.out.size, PCRE2_NO_START_OPTIMIZE, &code, &where, NULL);
         pattern->context = pcre2_match_context_create(NULL);
         if (!pattern->code)
             fail(&p, "it is too large");

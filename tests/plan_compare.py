@@ -3,12 +3,15 @@
 
     plan_compare.py PLAN_HEADER WORK_DIR --files SOURCE.gguf... [--types REGEX] [-- OPTION...]
     plan_compare.py PLAN_HEADER WORK_DIR --random COUNT [--seed N]
+    plan_compare.py PLAN_HEADER WORK_DIR --record DATA_DIR --files SOURCE.gguf...
 
 PLAN_HEADER is the built tests/plan_header. llama-quantize comes from $QUANTFS_REFERENCE/tools/bin and
 runs with quantize_shim preloaded, so it quantizes nothing. --files takes what the converter wrote, in
 all types; OPTIONs are of views (tensor-type=attn_v=q8_0). --random makes small models up: any
-architecture, odd shapes, options, importance matrices. Exit 77 where the reference is not installed."""
+architecture, odd shapes, options, importance matrices. --record keeps the headers of files, without their vocabularies,
+and what llama-quantize makes of them, for tests/plans.py. Exit 77 where the reference is not installed."""
 import argparse
+import hashlib
 import os
 import random
 import re
@@ -17,11 +20,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from plan_files import TYPES, header_of, parse, string, strip, write_imatrix  # noqa: E402
+
 REFERENCE = Path(os.environ.get('QUANTFS_REFERENCE', Path.home() / '.cache/quantfs-reference'))
 TOOL = REFERENCE / 'tools/bin/llama-quantize'
-TYPES = '''F32 F16 BF16 Q8_0 Q6_K Q5_K_M Q5_K_S Q5_1 Q5_0 Q4_K_M Q4_K_S Q4_1 Q4_0 IQ4_NL IQ4_XS MXFP4_MOE Q3_K_L
-    Q3_K_M Q3_K_S IQ3_M IQ3_S IQ3_XS IQ3_XXS Q2_K Q2_K_S IQ2_M IQ2_S IQ2_XS IQ2_XXS IQ1_M IQ1_S Q2_0 TQ2_0 TQ1_0
-    Q1_0'''.split()
 FLAGS = ('pure', 'leave-output-tensor', 'allow-requantize')
 
 p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -30,6 +33,7 @@ p.add_argument('work', type=Path)
 p.add_argument('--files', nargs='*', default=[])
 p.add_argument('--random', type=int, default=0)
 p.add_argument('--seed', type=int, default=1)
+p.add_argument('--record', type=Path)
 p.add_argument('--types', default='.*')
 p.add_argument('--reasons', action='store_true', help='print why views are refused, in both words')
 p.add_argument('--keep', action='store_true', help='keep what differs in WORK_DIR')
@@ -41,39 +45,6 @@ if not TOOL.exists():
 a.work.mkdir(parents=True, exist_ok=True)
 shim = a.work / 'quantize_shim.so'
 subprocess.run(['cc', '-shared', '-fPIC', '-O2', '-o', shim, Path(__file__).parent / 'quantize_shim.c'], check=True)
-
-
-def header_of(path):
-    """The bytes before the data of a GGUF file, by its own counts."""
-    with open(path, 'rb') as f:
-        data = f.read(64 << 20)
-    at = 8
-    ntensors, nkvs = struct.unpack_from('<QQ', data, at)
-    at += 16
-    sizes = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}
-
-    def string(at):
-        return at + 8 + struct.unpack_from('<Q', data, at)[0]
-    for _ in range(nkvs):
-        at = string(at)
-        kind, = struct.unpack_from('<I', data, at)
-        at += 4
-        if kind == 8:
-            at = string(at)
-        elif kind == 9:
-            item, count = struct.unpack_from('<IQ', data, at)
-            at += 12
-            if item == 8:
-                for _ in range(count):
-                    at = string(at)
-            else:
-                at += sizes[item] * count
-        else:
-            at += sizes[kind]
-    for _ in range(ntensors):
-        at = string(at)
-        at += 4 + 8 * struct.unpack_from('<I', data, at)[0] + 4 + 8
-    return data[:(at + 31) // 32 * 32]
 
 
 def reference(source, kind, opts, cwd):
@@ -136,11 +107,6 @@ TABLE = (Path(__file__).parent.parent / 'gguf/loader_table.c').read_text()
 READS = {name: re.findall(r'"([^"]+)", ([^}]+)}', body) for name, body in re.findall(r'(reads_\w+)\[\] = \{(.*?)\n\};', TABLE, re.S)}
 ARCHS = {name: READS.get(reads, []) for name, reads in re.findall(r'^    \{"([^"]+)", (\w+), \d+\},', TABLE, re.M)}
 COMMON = ['llama', 'qwen2', 'qwen3', 'falcon', 'deepseek2', 'qwen3moe', 'gpt-oss', 'deci', 'olmo', 'jais2', 'nanbeige']
-
-
-def string(s):
-    b = s.encode() if isinstance(s, str) else s
-    return struct.pack('<Q', len(b)) + b
 
 
 def make_keys(rng, arch, layers):
@@ -352,6 +318,32 @@ def random_options(rng, tensors, imatrix):
     return opts
 
 
+def record(source, out):
+    """Rows for tests/plans.py of one source."""
+    name = os.path.basename(source).split('.')[0]
+    small = a.work / f'{name}.gguf'
+    head, size = strip(source)
+    (a.record / f'{name}.gguf').write_bytes(head)
+    small.write_bytes(head)
+    os.truncate(small, size)
+    imatrix = a.work / 'imatrix.gguf'
+    write_imatrix(imatrix, parse(head)[1])
+    sets = [[], [f'imatrix={imatrix}'], ['pure'], ['leave-output-tensor', 'tensor-type=attn_v|ffn_down=q8_0', 'token-embedding-type=q5_1'],
+            ['prune-layers=1', 'override-kv=general.name=str:pruned', 'output-tensor-type=q4_K', f'imatrix={imatrix}']]
+    for opts in sets:
+        for kind in TYPES if not opts else TYPES[9::4]:
+            used = opts + (['from-gguf'] if kind in TYPES[:3] else [])
+            header, size = reference(small, kind, used, a.work)
+            shown = ' '.join('imatrix' if o.startswith('imatrix=') else o for o in used)
+            print(name, kind, size if header else 0, hashlib.sha256(header).hexdigest() if header else 'refused', shown, file=out)
+
+
+if a.record:
+    a.record.mkdir(parents=True, exist_ok=True)
+    with open(a.record / 'expected.txt', 'w') as out:
+        for source in a.files:
+            record(source, out)
+    sys.exit()
 for source in a.files:
     for kind in TYPES[3:]:
         if re.fullmatch(a.types, kind):

@@ -2,7 +2,7 @@
  *
  *     plan_header SOURCE.gguf OUT TYPE [OPTION=VALUE]...
  *
- * SOURCE is a file that the converter wrote; of it only the header is read. Options are those of views,
+ * SOURCE is a file that the converter wrote, or only its header. Options are those of views,
  * imatrix, include-weights, exclude-weights, and from-gguf, which takes SOURCE as the source itself.
  * OUT receives the header; size of the whole file and a line for each tensor go to stdout. Exit status
  * 3, with the sentence on stderr: refused. */
@@ -10,9 +10,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "quantfs/gguf.h"
+
+static const uint64_t WHOLE = (uint64_t)1 << 50; /* size that the source may have had */
 
 static void *need(void *pointer)
 {
@@ -94,6 +95,8 @@ int main(int argc, char **argv)
     struct qfs_imatrix *imatrix = NULL;
     struct qfs_plan *plan = NULL;
     const char *imatrix_path = NULL, *include[16], *exclude[16];
+    char *file = NULL;
+    size_t size;
     bool from_gguf = false;
     if (argc < 4 || !(options.ftype = qfs_ftype_by_name(argv[3]))) {
         fprintf(stderr, "usage: plan_header SOURCE.gguf OUT TYPE [OPTION=VALUE]...\n");
@@ -116,8 +119,8 @@ int main(int argc, char **argv)
         else if (qfs_view_options_set(&options, &conversion.arena, argv[i], value, &error) < 0)
             goto fail;
     }
-    int fd = open(argv[1], O_RDONLY);
-    if (fd < 0 || qfs_gguf_read(&gguf, fd, argv[1], &error) < 0)
+    if (qfs_file_read(AT_FDCWD, argv[1], (size_t)1 << 40, argv[1], &file, &size, &error) < 0 ||
+        qfs_gguf_parse(&gguf, (const uint8_t *)file, size, WHOLE, argv[1], &error) < 0)
         goto fail;
     convert(&conversion, &gguf, from_gguf);
     if (imatrix_path && qfs_imatrix_open(imatrix_path, &imatrix_options, &imatrix, &error) < 0)
@@ -135,7 +138,7 @@ int main(int argc, char **argv)
     qfs_imatrix_free(imatrix);
     qfs_gguf_done(&gguf);
     qfs_arena_done(&conversion.arena);
-    close(fd);
+    free(file);
     return 0;
 fail:
     fprintf(stderr, "%s\n", error.text);
