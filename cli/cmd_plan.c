@@ -85,11 +85,11 @@ static void describe_recipe(const struct qfs_model *model, const struct qfs_reci
     qfs_buffer_text(to, ")");
 }
 
-static char *text_of(struct qfs_buffer *buffer)
+static const char *text_of(struct qfs_buffer *buffer)
 {
     uint8_t zero = 0;
     qfs_buffer_append(buffer, &zero, 1);
-    return buffer->failed ? NULL : (char *)buffer->data;
+    return buffer->failed ? "(out of memory)" : (const char *)buffer->data;
 }
 
 static void print_text(const struct qfs_model *model, const struct qfs_plan *plan)

@@ -37,7 +37,7 @@ for room, allowed in below.items():
                     and not target.endswith('.inc'):
                 breaches.append(f'{shown}:{number}: {target} is not in this room')
             if target.startswith(('fuse', 'fuse3/')):
-                fuse.add(shown)
+                fuse.add(shown.with_suffix(''))  # a header counts with its file
 if len(fuse) > 2 or any(p.parts[0] != 'fs' for p in fuse):
     breaches.append(f'libfuse is included by {", ".join(map(str, sorted(fuse)))}: only two files of fs/ may')
 print('\n'.join(breaches) or f'{len(names)} files keep the rules')
