@@ -3,6 +3,7 @@
 #ifndef QUANTFS_CHECK_H
 #define QUANTFS_CHECK_H
 
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 
