@@ -67,7 +67,7 @@ static const struct option_row rows[] = {
     {"no-cache", 0, NULL, FLAG, AT(views.no_cache), READERS,
      "neither read nor fill the disk cache"},
     {"memory", 0, "SIZE", SIZE, AT(views.memory), READERS,
-     "memory for computed chunks (default: 256M)"},
+     "memory for computed chunks (default: 192M)"},
     {"jobs", 'j', "N", NUMBER, AT(views.threads), READERS | BENCH, "threads (default: one a core)"},
     {"imatrix", 0, "FILE", TEXT, AT(imatrix), VIEWS,
      "importance matrix; auto: the one in the model directory"},

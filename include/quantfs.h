@@ -66,7 +66,7 @@ struct qfs_options {
     void *warn_arg;
 };
 
-#define QFS_DEFAULT_MEMORY (256ull << 20)
+#define QFS_DEFAULT_MEMORY (192ull << 20)
 
 struct qfs_source; /* an opened model directory */
 struct qfs_view;   /* an opened view: has its own idea of where its reader is going */
