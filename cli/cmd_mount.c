@@ -5,7 +5,9 @@
 
 static int read_mount_options(struct cli_settings *settings, struct qfs_error *error)
 {
-    char *text = strdup(settings->mount_options), *rest = text, *option;
+    static char *text; /* stays: options point into it */
+    char *rest, *option;
+    text = rest = strdup(settings->mount_options);
     if (!text)
         return qfs_fail_memory(error);
     while ((option = strsep(&rest, ","))) {
@@ -18,7 +20,7 @@ static int read_mount_options(struct cli_settings *settings, struct qfs_error *e
         if (rc < 0)
             return rc;
     }
-    return 0; /* `text` stays: options point into it */
+    return 0;
 }
 
 int cmd_mount(struct cli_settings *settings)

@@ -13,7 +13,7 @@ import make_model
 quantfs = os.path.abspath(sys.argv[1])
 work = Path(tempfile.mkdtemp(prefix='quantfs-mount-'))
 TYPE = 'Q4_K_S'
-OPTIONS = ['--pure', '--types', 'Q4_K_S,F16,BF16']  # one quantized type throughout
+OPTIONS = ['--types', 'Q4_K_S,F16,BF16']
 
 
 def say(*words):
