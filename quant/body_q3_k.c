@@ -8,7 +8,7 @@
 qfs_quantize_fn QFS_KERNEL(quantize_q3_k);
 
 enum { BLOCK_BYTES = 110, QS = 32, SCALES = 96, D = 108 };
-enum { PLAIN_BLOCKS = Q3_GROUPS * QFS_LANES / SUPER_SUBS };
+enum { PLAIN_GROUPS = SUPER_SUBS / QFS_LANES };
 
 /* Scales 0..63, each in two places of the 12 bytes. */
 static void scales_store(const uint8_t *scale, uint8_t *to)
@@ -36,7 +36,7 @@ static void codes_pack(const uint8_t *codes, uint8_t *block)
     }
 }
 
-/* Header and codes; `codes` has those of the search, kept where a rounded scale is zero. */
+/* Header and codes; for sub-blocks whose rounded scale is zero, codes are there already. */
 static void block_finish(const float *x, uint16_t half, const uint8_t *scale, uint8_t *codes,
                          uint8_t *block)
 {
@@ -75,26 +75,30 @@ static void plain_header(const float *sub_scale, uint16_t *ret_half, uint8_t *re
     *ret_half = f16_from_float(1 / iscale);
 }
 
-static void plain_tile(const float *x, int count, uint8_t *blocks)
+/* Codes as the search left them, where a rounded scale is zero. */
+static void plain_codes(const struct q3_state *groups, uint16_t half, const uint8_t *scale,
+                        uint8_t *codes)
 {
-    struct q3_state state;
-    float scale[Q3_GROUPS * QFS_LANES];
-    uint8_t codes[Q3_N][Q3_GROUPS * QFS_LANES];
-    q3_search(x, &state);
-    for (int g = 0; g < Q3_GROUPS; g++) {
-        lf_store(scale + g * QFS_LANES, state.scale[g]);
-        for (int i = 0; i < Q3_N; i++)
-            li_store_u8(&codes[i][g * QFS_LANES], li_trunc(state.l[i][g]) + li_set(Q3_NMAX));
-    }
-    for (int b = 0; b < count; b++) {
-        uint16_t half;
-        uint8_t rounded[SUPER_SUBS], block_codes[SUPER_BLOCK];
-        plain_header(scale + b * SUPER_SUBS, &half, rounded);
-        for (int j = 0; j < SUPER_SUBS; j++)
-            for (int i = 0; i < Q3_N; i++)
-                block_codes[j * Q3_N + i] = codes[i][b * SUPER_SUBS + j];
-        block_finish(x + b * SUPER_BLOCK, half, rounded, block_codes, blocks + b * BLOCK_BYTES);
-    }
+    const float d = f16_to_float(half);
+    for (int j = 0; j < SUPER_SUBS; j++)
+        for (int i = 0; d * (float)(scale[j] - 32) == 0 && i < Q3_N; i++) {
+            float lanes[QFS_LANES];
+            lf_store(lanes, groups[j / QFS_LANES].l[i]);
+            codes[j * SUPER_SUB + i] = (uint8_t)((int)lanes[j % QFS_LANES] + Q3_NMAX);
+        }
+}
+
+static void plain_block(const float *x, uint8_t *block)
+{
+    struct q3_state groups[PLAIN_GROUPS];
+    float sub_scale[SUPER_SUBS];
+    uint16_t half;
+    uint8_t scale[SUPER_SUBS], codes[SUPER_BLOCK];
+    for (int g = 0; g < PLAIN_GROUPS; g++)
+        lf_store(sub_scale + g * QFS_LANES, q3_search(x + g * QFS_LANES * Q3_N, &groups[g]));
+    plain_header(sub_scale, &half, scale);
+    plain_codes(groups, half, scale, codes);
+    block_finish(x, half, scale, codes, block);
 }
 
 /* -- with importances: lanes are sub-blocks first, then super-blocks ------------------------------
@@ -161,17 +165,14 @@ void QFS_KERNEL(quantize_q3_k)(const float *x, void *blocks, int64_t nrows, int6
                                const float *imatrix, void *scratch)
 {
     const int64_t nblocks = nrows * (row_size / SUPER_BLOCK);
-    const int full = imatrix ? TILE_BLOCKS : PLAIN_BLOCKS;
-    float *tile = (float *)scratch, *tile_imatrix = tile + full * SUPER_BLOCK;
-    for (int64_t b = 0; b < nblocks; b += full) {
-        const int count = nblocks - b < full ? (int)(nblocks - b) : full;
-        const float *from = super_blocks_fill(x + b * SUPER_BLOCK, count, full, tile);
-        uint8_t *to = (uint8_t *)blocks + b * BLOCK_BYTES;
-        if (imatrix) {
-            super_blocks_importances(imatrix, row_size, b, count, tile_imatrix);
-            weighted_tile(from, count, tile_imatrix, to);
-        } else {
-            plain_tile(from, count, to);
-        }
+    uint8_t *to = (uint8_t *)blocks;
+    for (int64_t b = 0; !imatrix && b < nblocks; b++)
+        plain_block(x + b * SUPER_BLOCK, to + b * BLOCK_BYTES);
+    float *tile = (float *)scratch, *tile_imatrix = tile + TILE_BLOCKS * SUPER_BLOCK;
+    for (int64_t b = 0; imatrix && b < nblocks; b += TILE_BLOCKS) {
+        const int count = nblocks - b < TILE_BLOCKS ? (int)(nblocks - b) : TILE_BLOCKS;
+        const float *from = super_blocks_fill(x + b * SUPER_BLOCK, count, TILE_BLOCKS, tile);
+        super_blocks_importances(imatrix, row_size, b, count, tile_imatrix);
+        weighted_tile(from, count, tile_imatrix, to + b * BLOCK_BYTES);
     }
 }
