@@ -71,7 +71,8 @@ int qfs_hparam_size(struct qfs_converter *c, const char *const *names, int64_t *
         return qfs_fail(c->error, EINVAL, "%s/config.json: has no %s", c->model->path, names[0]);
     const struct qfs_json *value = qfs_json_get(c->hparams, *name);
     if (value->kind != QFS_JSON_INT || value->integer < 0 || value->integer > INT32_MAX)
-        return qfs_fail(c->error, EINVAL, "%s/config.json: %s is not a count", c->model->path, *name);
+        return qfs_fail(c->error, EINVAL, "%s/config.json: %s is not a count", c->model->path,
+                        *name);
     *ret_value = value->integer;
     return 0;
 }

@@ -3,16 +3,9 @@
 
 #include <string.h>
 
-#define FAMILIES(family)                                                                           \
-    family(bert)                                                                                   \
-    family(gemma2)                                                                                 \
-    family(gemma3)                                                                                 \
-    family(gpt2)                                                                                   \
-    family(llama)                                                                                  \
-    family(qwen2)                                                                                  \
-    family(qwen2moe)                                                                               \
-    family(qwen3)                                                                                  \
-    family(qwen3moe)
+#define FAMILIES(family)                                                                \
+    family(bert) family(gemma2) family(gemma3) family(gpt2) family(llama) family(qwen2) \
+        family(qwen2moe) family(qwen3) family(qwen3moe)
 
 #define DECLARE(name) extern const struct qfs_family qfs_family_##name;
 #define LIST(name) &qfs_family_##name,
@@ -30,7 +23,7 @@ const struct qfs_family *const *qfs_families(size_t *ret_count)
 const struct qfs_family *qfs_family_find(const char *hf_class)
 {
     for (size_t i = 0; i < QFS_COUNT(families); i++)
-        for (const char *const *class = families[i]->hf_classes; *class; class++)
+        for (const char *const *class = families[i]->hf_classes; *class; class ++)
             if (strcmp(*class, hf_class) == 0)
                 return families[i];
     return NULL;

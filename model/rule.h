@@ -40,7 +40,8 @@ struct rule_node {
 
 #define RULE_OPS(X)                                                                              \
     X(ATTRIBUTE, ".")                                                                            \
-    X(AT, "at") X(SLICE, "slice") X(CALL, "call") X(SUPER, "super") X(BUILTIN, "builtin")        \
+    X(AT, "at")                                                                                  \
+    X(SLICE, "slice") X(CALL, "call") X(SUPER, "super") X(BUILTIN, "builtin")                    \
         X(FUNCTION, "function") X(CLASS, "class") X(DTYPE, "dtype") X(LIST, "list")              \
             X(TUPLE, "tuple") X(SET, "set") X(DICT, "dict") X(EACH_LIST, "each-list")            \
                 X(EACH_SET, "each-set") X(EACH_DICT, "each-dict") X(ADD, "+") X(SUBTRACT, "-")   \

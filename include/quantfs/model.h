@@ -112,19 +112,19 @@ int qfs_parts_load(struct qfs_model *model, struct qfs_error *error) QFS_MUST_US
 /* -- SentencePiece models (tokenizer.model): sentencepiece.c ------------------------------------- */
 
 enum qfs_piece_type { /* sentencepiece_model.proto's ModelProto.SentencePiece.Type */
-    QFS_PIECE_NORMAL = 1,
-    QFS_PIECE_UNKNOWN = 2,
-    QFS_PIECE_CONTROL = 3,
-    QFS_PIECE_USER_DEFINED = 4,
-    QFS_PIECE_UNUSED = 5,
-    QFS_PIECE_BYTE = 6,
+                      QFS_PIECE_NORMAL = 1,
+                      QFS_PIECE_UNKNOWN = 2,
+                      QFS_PIECE_CONTROL = 3,
+                      QFS_PIECE_USER_DEFINED = 4,
+                      QFS_PIECE_UNUSED = 5,
+                      QFS_PIECE_BYTE = 6,
 };
 
 enum qfs_sentencepiece_kind { /* TrainerSpec.ModelType */
-    QFS_SENTENCEPIECE_UNIGRAM = 1,
-    QFS_SENTENCEPIECE_BPE = 2,
-    QFS_SENTENCEPIECE_WORD = 3,
-    QFS_SENTENCEPIECE_CHAR = 4,
+                              QFS_SENTENCEPIECE_UNIGRAM = 1,
+                              QFS_SENTENCEPIECE_BPE = 2,
+                              QFS_SENTENCEPIECE_WORD = 3,
+                              QFS_SENTENCEPIECE_CHAR = 4,
 };
 
 struct qfs_piece {
