@@ -1,4 +1,4 @@
-/* clang-format off: tables of macros */
+/* clang-format off */
 /* Private to the model room: a small interpreter for what transformers' configuration classes do.
  *
  * A class of the schema table (schema_table.inc, generated) is text: fields with types and defaults,
