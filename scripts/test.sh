@@ -3,10 +3,11 @@
 #
 #   unit       build with warnings as errors, run every test of tests/meson.build
 #   style      formatting, include rules between rooms, shell syntax
-#   sanitize   the same tests under ASan and UBSan (clang), and the concurrent ones under TSan
-#   neon       the kernels cross-built for aarch64, run under qemu
 #   golden     the reference's digests of every model of ../shared/models, where that is there
 #   client     llama.cpp itself (node-llama-cpp) opens a view on a live mount, where npm is there
+#
+# and, when named:
+#   sanitize   the tests under ASan and UBSan (clang), and the concurrent ones under TSan
 #
 # Prints what failed, and last `N passed, N failed`.
 set -uo pipefail
@@ -67,10 +68,6 @@ step_sanitize() {
     TSAN_OPTIONS=halt_on_error=1:ignore_noninstrumented_modules=1 suite tsan build-tsan --suite concurrent -t 5
 }
 
-step_neon() {
-    check 'neon kernels under qemu' sh tests/checkasm-neon.sh "$top"
-}
-
 step_golden() {
     local shared=$top/../shared work=${QUANTFS_TEST_WORK:-$top/build-test-models}
     [ -e "$shared/check/golden.py" ] || { echo 'skip  golden: no ../shared here'; return; }
@@ -97,7 +94,7 @@ step_client() {
 }
 
 scripts/install-packages.sh test || { echo '0 passed, 1 failed'; exit 1; }
-for step in "${@:-unit style sanitize neon golden client}"; do
+for step in "${@:-unit style golden client}"; do
     for one in $step; do "step_$one"; done
 done
 echo "$passed passed, $failed failed"
