@@ -35,7 +35,7 @@ suite() {
     shift 2
     meson test -C "$dir" --print-errorlogs --no-rebuild "$@" >"$log" 2>&1
     good=$(sed -n 's/^Ok: *\([0-9]*\).*/\1/p' "$log" | tail -n 1)
-    wrong=$(sed -n 's/^\(Fail\|Timeout\|Unexpected Pass\): *\([0-9]*\).*/\2/p' "$log" | paste -sd+ | sed 's/^$/0/' | bc)
+    wrong=$(sed -n 's/^\(Fail\|Timeout\|Unexpected Pass\): *\([0-9]*\).*/\2/p' "$log" | awk '{ n += $1 } END { print n + 0 }')
     if [ -z "$good" ]; then bad 1; echo "FAIL  $name: did not run"; tail -n 40 "$log"; return; fi
     ok "$good"; bad "$wrong"
     if [ "$wrong" = 0 ]; then echo "ok    $name ($good tests)"; else echo "FAIL  $name ($wrong of $((good + wrong)))"; grep -vE '^ *[0-9]+/[0-9]+ .* (OK|SKIP)' "$log" | tail -n 80; fi
