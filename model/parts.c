@@ -48,6 +48,8 @@ static int compare_names(const void *a, const void *b)
 static void names_sort_unique(struct names *names)
 {
     size_t kept = 0;
+    if (names->count == 0)
+        return;
     qsort(names->items, names->count, sizeof(*names->items), compare_names);
     for (size_t i = 0; i < names->count; i++)
         if (kept == 0 || strcmp(names->items[kept - 1], names->items[i]) != 0)
