@@ -4,8 +4,9 @@
 
 #include "loader_read.h"
 
-/* llama_model_base::load_hparams. What the architectures add: reads that only matter for being there come
- * from the generated table, what depends on values is done by hand in loader_checks.c. */
+/* llama_model_base::load_hparams. What the architectures add: reads that only matter for being
+ * there come from the generated table, what depends on values is done by hand in
+ * loader_checks.c. */
 
 enum { MAX_EXPERTS = 1024 };
 

@@ -2,8 +2,8 @@
 
 #include "loader_read.h"
 
-/* What the load_arch_hparams of single architectures check that depends on values. An assertion that
- * would abort the loader is a refusal. */
+/* What the load_arch_hparams of single architectures check that depends on values. An assertion
+ * that would abort the loader is a refusal. */
 
 enum { MAX_PLE_NGRAM = 8, MAX_PLE_HEADS = 64 };
 

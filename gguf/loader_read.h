@@ -1,5 +1,5 @@
-/* Reading a model's keys as llama_model_loader does: one value or array at a time, the first refusal
- * kept, an override before the file's own value. */
+/* Reading a model's keys as llama_model_loader does: one value or array at a time, the first
+ * refusal kept, an override before the file's own value. */
 #ifndef QUANTFS_GGUF_LOADER_READ_H
 #define QUANTFS_GGUF_LOADER_READ_H
 
@@ -30,8 +30,9 @@ void qfs_loader_refuse(struct qfs_loader *l, const char *format, ...) QFS_PRINTF
 /* Refuses unless a condition holds that the loader asserts. */
 void qfs_loader_require(struct qfs_loader *l, bool holds, const char *what);
 
-/* Keys are patterns: %s is the architecture. `need` refuses where the key is missing; a key of another
- * type is refused always. True when the value is there, which the last argument (may be NULL) receives. */
+/* Keys are patterns: %s is the architecture. `need` refuses where the key is missing; a key of
+ * another type is refused always. True when the value is there, which the last argument (may be
+ * NULL) receives. */
 
 /* get_key: *ret_value is set for numbers and bools, *ret_text for strings. */
 bool qfs_loader_one(struct qfs_loader *l, const char *pattern, enum qfs_kv_type type, bool need,
