@@ -117,30 +117,30 @@ int main(int argc, char **argv)
         else if (strcmp(argv[i], "from-gguf") == 0)
             from_gguf = true;
         else if (qfs_view_options_set(&options, &conversion.arena, argv[i], value, &error) < 0)
-            goto fail;
+            goto out;
     }
     if (qfs_file_read(AT_FDCWD, argv[1], (size_t)1 << 40, argv[1], &file, &size, &error) < 0 ||
         qfs_gguf_parse(&gguf, (const uint8_t *)file, size, WHOLE, argv[1], &error) < 0)
-        goto fail;
+        goto out;
     convert(&conversion, &gguf, from_gguf);
     if (imatrix_path && qfs_imatrix_open(imatrix_path, &imatrix_options, &imatrix, &error) < 0)
-        goto fail;
+        goto out;
     options.imatrix = imatrix;
     if (qfs_plan_build(&conversion, &options, &plan, &error) < 0)
-        goto fail;
+        goto out;
     check_regions(plan);
     write_header(plan, argv[2]);
     printf("%llu\n", (unsigned long long)plan->size);
     for (size_t i = 0; i < plan->ntensors; i++)
         printf("%s %s %s\n", plan->tensors[i].name, qfs_type_info(plan->tensors[i].type)->name,
                plan->tensors[i].imatrix ? "imatrix" : "-");
+out:
+    if (error.code)
+        fprintf(stderr, "%s\n", error.text);
     qfs_plan_free(plan);
     qfs_imatrix_free(imatrix);
     qfs_gguf_done(&gguf);
     qfs_arena_done(&conversion.arena);
     free(file);
-    return 0;
-fail:
-    fprintf(stderr, "%s\n", error.text);
-    return error.code == ENOTSUP ? 3 : 1;
+    return error.code == 0 ? 0 : error.code == ENOTSUP ? 3 : 1;
 }
