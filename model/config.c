@@ -61,11 +61,13 @@ static struct rule_value auto_config(struct rule_machine *m, const struct qfs_js
     struct rule_class *cls = choose_class(m, config.dict);
     if (!cls)
         return qfs_rule_nil;
-    qfs_rule_put(m, config.dict, key, qfs_rule_string(qfs_text_of(name)));
-    struct rule_value object = qfs_rule_create(m, cls, config.dict);
+    struct rule_value self = {.kind = VALUE_CLASS, .cls = cls};
+    struct rule_args args = {0};
+    qfs_rule_push(m, &args.list, config);
+    qfs_rule_put(m, &args.named, key, qfs_rule_string(qfs_text_of(name)));
+    struct rule_value object = qfs_rule_call_object(m, self, QFS_TEXT("from_dict"), &args);
     if (!qfs_rule_ok(m))
         return qfs_rule_nil;
-    qfs_rule_set(m, object, key.text, qfs_rule_string(qfs_text_of(name)));
     return qfs_rule_to_dict(m, object);
 }
 

@@ -1,4 +1,3 @@
-/* clang-format off */
 /* Private to the model room: a small interpreter for what transformers' configuration classes do.
  *
  * A class of the schema table (schema_table.inc, generated) is text: fields with types and defaults,
@@ -39,25 +38,21 @@ struct rule_node {
     };
 };
 
-#define RULE_OPS(X)                                                                              \
-    X(ATTRIBUTE, ".")                                                                            \
-    X(AT, "at")                                                                                  \
-    X(SLICE, "slice") X(CALL, "call") X(SUPER, "super") X(BUILTIN, "builtin")                    \
-        X(FUNCTION, "function") X(CLASS, "class") X(DTYPE, "dtype") X(LIST, "list")              \
-            X(TUPLE, "tuple") X(SET, "set") X(DICT, "dict") X(EACH_LIST, "each-list")            \
-                X(EACH_SET, "each-set") X(EACH_DICT, "each-dict") X(ADD, "+") X(SUBTRACT, "-")   \
-                    X(MULTIPLY, "*") X(DIVIDE, "/") X(FLOOR, "//") X(MODULO, "%") X(POWER, "**") \
-                        X(PIPE, "|") X(AMPERSAND, "&") X(CARET, "^") X(EQUAL, "==")              \
-                            X(UNEQUAL, "!=") X(LESS, "<") X(LESS_EQUAL, "<=") X(GREATER, ">")    \
-                                X(GREATER_EQUAL, ">=") X(IS, "is") X(ISNOT, "isnot") X(IN, "in") \
-                                    X(NOTIN, "notin") X(AND, "and") X(OR, "or") X(NOT, "not")    \
-                                        X(CHAIN, "chain") X(CONDITION, "?") X(FORMAT, "format")  \
-                                            X(ASSIGN, "=") X(UPDATE, "update") X(DO, "do")       \
-                                                X(IF, "if") X(FOR, "for") X(WHILE, "while")      \
-                                                    X(RETURN, "return") X(RAISE, "raise")        \
-                                                        X(TRY, "try") X(DEL, "del")              \
-                                                            X(CONTINUE, "continue")              \
-                                                                X(BREAK, "break")
+/* clang-format off */
+#define RULE_OPS(X)                                                                                \
+    X(ATTRIBUTE, ".") X(AT, "at") X(SLICE, "slice") X(CALL, "call") X(SUPER, "super")              \
+    X(BUILTIN, "builtin") X(FUNCTION, "function") X(CLASS, "class") X(DTYPE, "dtype")              \
+    X(LIST, "list") X(TUPLE, "tuple") X(SET, "set") X(DICT, "dict")                                \
+    X(EACH_LIST, "each-list") X(EACH_SET, "each-set") X(EACH_DICT, "each-dict")                    \
+    X(ADD, "+") X(SUBTRACT, "-") X(MULTIPLY, "*") X(DIVIDE, "/") X(FLOOR, "//") X(MODULO, "%")     \
+    X(POWER, "**") X(PIPE, "|") X(AMPERSAND, "&") X(CARET, "^")                                    \
+    X(EQUAL, "==") X(UNEQUAL, "!=") X(LESS, "<") X(LESS_EQUAL, "<=") X(GREATER, ">")               \
+    X(GREATER_EQUAL, ">=") X(IS, "is") X(ISNOT, "isnot") X(IN, "in") X(NOTIN, "notin")             \
+    X(AND, "and") X(OR, "or") X(NOT, "not") X(CHAIN, "chain") X(CONDITION, "?")                    \
+    X(FORMAT, "format") X(ASSIGN, "=") X(UPDATE, "update") X(DO, "do") X(IF, "if") X(FOR, "for")   \
+    X(WHILE, "while") X(RETURN, "return") X(RAISE, "raise") X(TRY, "try") X(DEL, "del")            \
+    X(CONTINUE, "continue") X(BREAK, "break")
+/* clang-format on */
 
 enum rule_op {
     OP_NONE,
@@ -105,6 +100,7 @@ struct rule_value {
 struct rule_list {
     struct rule_value *items;
     size_t count, capacity;
+    struct rule_object *layers_of; /* of per_layer_config: whose layers these are */
 };
 
 struct rule_entry {
@@ -250,6 +246,10 @@ struct rule_value qfs_rule_eval(struct rule_machine *m, struct rule_scope *scope
 struct rule_value qfs_rule_run(struct rule_machine *m, const struct rule_node *procedure,
                                const struct rule_args *args);
 
+/* A function of the table's, by name. */
+struct rule_value qfs_rule_function(struct rule_machine *m, struct qfs_text name,
+                                    const struct rule_args *args);
+
 /* rule_call.c */
 struct rule_value qfs_rule_builtin(struct rule_machine *m, struct qfs_text name,
                                    const struct rule_args *args);
@@ -265,8 +265,16 @@ bool qfs_rule_derives(const struct rule_class *cls, const char *name);
 bool qfs_rule_get(
     struct rule_machine *m, struct rule_value self, struct qfs_text name,
     struct rule_value *ret_value); /* false without a state: there is no such attribute */
+/* Whether an attribute of an object differs from layer to layer: reading it raises. */
+bool qfs_rule_is_per_layer(struct rule_value self, struct qfs_text name);
 void qfs_rule_set(struct rule_machine *m, struct rule_value self, struct qfs_text name,
                   struct rule_value value);
+/* per_layer_config[layer_type]: the object of all layers of that type. */
+struct rule_value qfs_rule_layer(struct rule_machine *m, const struct rule_list *layers,
+                                 struct rule_value layer_type);
+/* CLASS.name.__set__(self, value): the setter of that class, whatever self's own is. */
+void qfs_rule_set_property(struct rule_machine *m, const struct rule_class *cls,
+                           struct rule_value self, struct qfs_text name, struct rule_value value);
 struct rule_value qfs_rule_super(struct rule_machine *m, struct rule_value self,
                                  struct qfs_text owner, struct qfs_text name,
                                  const struct rule_args *args);

@@ -33,6 +33,8 @@ static bool is_builtin_instance(struct rule_value value, struct qfs_text type)
         {"dtype", {VALUE_DTYPE, VALUE_DTYPE, VALUE_DTYPE}},
         {"Sequence", {VALUE_LIST, VALUE_TUPLE, VALUE_STRING}},
     };
+    if (qfs_text_is(type, "Iterable"))
+        return value.kind >= VALUE_STRING && value.kind <= VALUE_OBJECT;
     for (size_t i = 0; i < QFS_COUNT(rows); i++)
         if (qfs_text_is(type, rows[i].type))
             return value.kind == rows[i].kinds[0] || value.kind == rows[i].kinds[1] ||
@@ -394,6 +396,20 @@ static struct rule_value fn_deep_copy(struct rule_machine *m, struct rule_value 
     return qfs_rule_deep_copy(m, a[0]);
 }
 
+static struct rule_value fn_copy(struct rule_machine *m, struct rule_value *a, size_t n)
+{
+    if (a[0].kind != VALUE_OBJECT)
+        return qfs_rule_fail(m, "it copies a value");
+    struct rule_object *object = qfs_arena_alloc(&m->arena, sizeof(*object));
+    if (!object)
+        return qfs_rule_fail(m, "out of memory");
+    const struct rule_dict *from = &a[0].object->attributes;
+    object->cls = a[0].object->cls;
+    for (size_t i = 0; qfs_rule_ok(m) && i < from->count; i++)
+        qfs_rule_put(m, &object->attributes, from->entries[i].key, from->entries[i].value);
+    return (struct rule_value){.kind = VALUE_OBJECT, .object = object};
+}
+
 static struct rule_value rounded(struct rule_machine *m, struct rule_value a,
                                  double (*round)(double))
 {
@@ -465,6 +481,14 @@ static struct rule_value fn_parameters(struct rule_machine *m, struct rule_value
     return result;
 }
 
+static struct rule_value fn_set_property(struct rule_machine *m, struct rule_value *a, size_t n)
+{
+    if (a[0].kind != VALUE_CLASS || a[1].kind != VALUE_STRING)
+        return qfs_rule_raise(m, "TypeError");
+    qfs_rule_set_property(m, a[0].cls, a[2], a[1].text, a[3]);
+    return qfs_rule_nil;
+}
+
 static const struct {
     const char *name;
     uint8_t least, most; /* arguments */
@@ -497,6 +521,7 @@ static const struct {
     {"next", 1, 2, fn_next},
     {"type", 1, 1, fn_type},
     {"copy.deepcopy", 1, 1, fn_deep_copy},
+    {"copy.copy", 1, 1, fn_copy},
     {"math.ceil", 1, 1, fn_ceil},
     {"math.floor", 1, 1, fn_floor},
     {"math.sqrt", 1, 1, fn_sqrt},
@@ -505,6 +530,7 @@ static const struct {
     {"math.isfinite", 1, 1, fn_isfinite},
     {"torch.dtype", 1, 1, fn_dtype},
     {"parameters", 1, 1, fn_parameters},
+    {"set_property", 4, 4, fn_set_property},
 };
 
 struct rule_value qfs_rule_builtin(struct rule_machine *m, struct qfs_text name,
@@ -654,6 +680,33 @@ static struct rule_value set_difference_update(struct rule_machine *m, struct ru
     return qfs_rule_nil;
 }
 
+static struct rule_value set_update(struct rule_machine *m, struct rule_value *a, size_t n)
+{
+    struct rule_list items = qfs_rule_items(m, a[1]);
+    for (size_t i = 0; qfs_rule_ok(m) && i < items.count; i++)
+        qfs_rule_put(m, a[0].dict, items.items[i], qfs_rule_nil);
+    return qfs_rule_nil;
+}
+
+static struct rule_value set_discard(struct rule_machine *m, struct rule_value *a, size_t n)
+{
+    qfs_rule_remove(a[0].dict, a[1]);
+    return qfs_rule_nil;
+}
+
+static struct rule_value string_zfill(struct rule_machine *m, struct rule_value *a, size_t n)
+{
+    if (a[1].kind != VALUE_INT)
+        return qfs_rule_raise(m, "TypeError");
+    size_t width = a[1].integer > (int64_t)a[0].text.size ? (size_t)a[1].integer : a[0].text.size;
+    char *copy = width > 4096 ? NULL : qfs_arena_alloc(&m->arena, width + 1);
+    if (!copy)
+        return qfs_rule_fail(m, "out of memory");
+    memset(copy, '0', width);
+    memcpy(copy + width - a[0].text.size, a[0].text.data, a[0].text.size);
+    return qfs_rule_string((struct qfs_text){copy, width});
+}
+
 static struct rule_value string_split(struct rule_machine *m, struct rule_value *a, size_t n)
 {
     struct rule_value result = qfs_rule_new_list(m, VALUE_LIST);
@@ -775,6 +828,9 @@ static const struct {
     {VALUE_SET, "isdisjoint", 2, 2, set_isdisjoint},
     {VALUE_SET, "difference", 2, 2, set_difference},
     {VALUE_SET, "difference_update", 2, 2, set_difference_update},
+    {VALUE_SET, "update", 2, 2, set_update},
+    {VALUE_SET, "discard", 2, 2, set_discard},
+    {VALUE_STRING, "zfill", 2, 2, string_zfill},
     {VALUE_STRING, "split", 1, 2, string_split},
     {VALUE_STRING, "strip", 1, 2, string_strip},
     {VALUE_STRING, "lower", 1, 1, string_lower},
@@ -795,12 +851,11 @@ static bool exists_in_python(struct rule_value self, struct qfs_text name)
     } rows[] = {
         {VALUE_STRING,
          " replace rsplit lstrip rstrip format find rfind index count title capitalize "
-         "isdigit isalpha isdecimal zfill partition rpartition removeprefix "
+         "isdigit isalpha isdecimal partition rpartition removeprefix "
          "removesuffix splitlines encode casefold "},
         {VALUE_LIST, " insert pop remove reverse sort clear "},
         {VALUE_DICT, " clear popitem fromkeys "},
-        {VALUE_SET,
-         " copy discard remove union intersection issubset issuperset update pop clear "},
+        {VALUE_SET, " copy remove union intersection issubset issuperset pop clear "},
         {VALUE_INT, " bit_length to_bytes is_integer "},
     };
     char wanted[64];

@@ -31,9 +31,9 @@ static const struct rule_node *find_item(const struct rule_class *cls, const cha
 static bool load_fields(struct rule_machine *m, struct rule_class *cls)
 {
     const struct rule_node *own = find_item(cls, "fields", NULL);
-    struct rule_class *base = strcmp(cls->name, "PreTrainedConfig")
-                                  ? qfs_rule_class(m, QFS_TEXT("PreTrainedConfig"))
-                                  : NULL;
+    bool derived = cls->norder > 1 && qfs_rule_derives(cls, "PreTrainedConfig") &&
+                   strcmp(cls->name, "PreTrainedConfig") != 0;
+    struct rule_class *base = derived ? qfs_rule_class(m, QFS_TEXT("PreTrainedConfig")) : NULL;
     size_t nbase = base ? base->nfields : 0, nown = own ? own->count - 1 : 0;
     cls->fields = qfs_arena_array(&m->arena, nbase + nown, sizeof(*cls->fields));
     if (!cls->fields)
@@ -165,6 +165,22 @@ static const struct rule_node *find_procedure(const struct rule_class *cls, size
     return NULL;
 }
 
+/* What a class calls under a name: a method, or one that takes no object or the class instead. */
+static const struct rule_node *find_callable(const struct rule_class *cls, size_t from,
+                                             struct qfs_text name, const char **ret_head)
+{
+    static const char *const heads[] = {"method", "static", "classmethod"};
+    for (size_t i = from; i < cls->norder; i++)
+        for (size_t k = 0; k < QFS_COUNT(heads); k++) {
+            const struct rule_node *item = find_item(cls->order[i], heads[k], &name);
+            if (item) {
+                *ret_head = heads[k];
+                return &item->items[1];
+            }
+        }
+    return NULL;
+}
+
 /* A class attribute may stand before a property of a parent class: (hide name ...). */
 static bool is_hidden(const struct rule_class *cls, struct qfs_text name)
 {
@@ -222,6 +238,24 @@ static struct rule_value specs_dict(struct rule_machine *m, const struct rule_cl
     return dict;
 }
 
+static struct rule_value alias_dict(struct rule_machine *m, const struct rule_class *cls)
+{
+    struct rule_value dict = qfs_rule_new_dict(m, VALUE_DICT);
+    for (uint32_t i = 1; qfs_rule_ok(m) && cls->map && i + 1 < cls->map->count; i += 2)
+        qfs_rule_put(m, dict.dict, qfs_rule_string(cls->map->items[i].text),
+                     qfs_rule_string(cls->map->items[i + 1].text));
+    return dict;
+}
+
+/* {name: nothing that anybody reads} */
+static struct rule_value field_dict(struct rule_machine *m, const struct rule_class *cls)
+{
+    struct rule_value dict = qfs_rule_new_dict(m, VALUE_DICT);
+    for (size_t i = 0; qfs_rule_ok(m) && i < cls->nfields; i++)
+        qfs_rule_put(m, dict.dict, qfs_rule_string(cls->fields[i].name), qfs_rule_nil);
+    return dict;
+}
+
 /* What the class itself has under a name: constants, defaults of fields, its machinery. */
 static bool class_attribute(struct rule_machine *m, struct rule_class *cls, struct qfs_text name,
                             struct rule_value *ret)
@@ -249,6 +283,10 @@ static bool class_attribute(struct rule_machine *m, struct rule_class *cls, stru
         *ret = (struct rule_value){.kind = VALUE_CLASS, .cls = cls};
     else if (qfs_text_is(name, "__name__"))
         *ret = qfs_rule_string(qfs_text_of(cls->name));
+    else if (qfs_text_is(name, "attribute_map"))
+        *ret = alias_dict(m, cls);
+    else if (qfs_text_is(name, "__dataclass_fields__"))
+        *ret = field_dict(m, cls);
     else if (qfs_text_is(name, "sub_configs_defaults"))
         *ret = specs_dict(m, cls, false);
     else if (qfs_text_is(name, "sub_configs"))
@@ -258,6 +296,9 @@ static bool class_attribute(struct rule_machine *m, struct rule_class *cls, stru
     return true;
 }
 
+static bool get_attribute(struct rule_machine *m, struct rule_value self, struct qfs_text name,
+                          struct rule_value *ret_value);
+
 static bool spec_attribute(struct rule_machine *m, const struct rule_spec *spec,
                            struct qfs_text name, struct rule_value *ret)
 {
@@ -265,6 +306,8 @@ static bool spec_attribute(struct rule_machine *m, const struct rule_spec *spec,
         *ret = qfs_rule_bool(spec->optional);
     } else if (qfs_text_is(name, "model_type")) {
         *ret = spec->model_type;
+    } else if (qfs_text_is(name, "init_kwargs")) {
+        *ret = constant(m, spec->init);
     } else if (qfs_text_is(name, "config_class") && spec->config_class.size) {
         ret->kind = VALUE_CLASS;
         ret->cls = qfs_rule_class(m, spec->config_class);
@@ -274,8 +317,79 @@ static bool spec_attribute(struct rule_machine *m, const struct rule_spec *spec,
     return true;
 }
 
+bool qfs_rule_is_per_layer(struct rule_value self, struct qfs_text name)
+{
+    const struct rule_dict *own = &self.object->attributes;
+    const struct rule_value *spec = qfs_rule_find_text(own, QFS_TEXT("_heterogeneity_spec"));
+    const struct rule_value *allow =
+        qfs_rule_find_text(own, QFS_TEXT("allow_global_per_layer_attribute_access"));
+    if (!spec || spec->kind != VALUE_OBJECT || (allow && qfs_rule_truthy(*allow)))
+        return false;
+    const struct rule_value *names =
+        qfs_rule_find_text(&spec->object->attributes, QFS_TEXT("per_layer_attributes"));
+    return names && names->kind == VALUE_SET && qfs_rule_find_text(names->dict, name);
+}
+
+/* The per_layer_config property: one object a layer, with the layer's own values. */
+static struct rule_value layer_configs(struct rule_machine *m, struct rule_value self)
+{
+    struct rule_value result = qfs_rule_new_list(m, VALUE_LIST), count, none, spec;
+    struct rule_value *overrides = NULL;
+    if (!qfs_rule_get(m, self, QFS_TEXT("num_hidden_layers"), &count) || count.kind != VALUE_INT)
+        return qfs_rule_raise(m, "AttributeError");
+    none = qfs_rule_new_dict(m, VALUE_DICT);
+    if (!qfs_rule_ok(m))
+        return qfs_rule_nil;
+    result.list->layers_of = self.object;
+    bool differ = get_attribute(m, self, QFS_TEXT("_heterogeneity_spec"), &spec);
+    if (differ && spec.kind == VALUE_OBJECT)
+        overrides = qfs_rule_find_text(&spec.object->attributes, QFS_TEXT("per_layer_overrides"));
+    for (int64_t i = 0; qfs_rule_ok(m) && i < count.integer; i++) {
+        struct rule_args args = {0};
+        struct rule_value *own = overrides && overrides->kind == VALUE_DICT
+                                     ? qfs_rule_find(overrides->dict, qfs_rule_int(i))
+                                     : NULL;
+        qfs_rule_push(m, &args.list, self);
+        qfs_rule_push(m, &args.list, own ? *own : none);
+        qfs_rule_push(m, result.list,
+                      differ ? qfs_rule_function(m, QFS_TEXT("_get_layer_config"), &args) : self);
+    }
+    return result;
+}
+
+struct rule_value qfs_rule_layer(struct rule_machine *m, const struct rule_list *layers,
+                                 struct rule_value layer_type)
+{
+    struct rule_value self = {.kind = VALUE_OBJECT, .object = layers->layers_of}, types;
+    const struct rule_value *found = NULL;
+    if (!qfs_rule_get(m, self, QFS_TEXT("layer_types"), &types) || types.kind != VALUE_LIST)
+        return qfs_rule_raise(m, "ValueError");
+    for (size_t i = 0; i < types.list->count && i < layers->count; i++) {
+        if (!qfs_rule_equal(types.list->items[i], layer_type))
+            continue;
+        if (found && !qfs_rule_equal(*found, layers->items[i]))
+            return qfs_rule_raise(m, "ValueError"); /* they differ among themselves */
+        if (!found)
+            found = &layers->items[i];
+    }
+    return found ? *found : qfs_rule_raise(m, "ValueError");
+}
+
 bool qfs_rule_get(struct rule_machine *m, struct rule_value self, struct qfs_text name,
                   struct rule_value *ret_value)
+{
+    *ret_value = qfs_rule_nil;
+    if (self.kind == VALUE_OBJECT &&
+        qfs_rule_is_per_layer(self, unaliased(self.object->cls, name))) {
+        qfs_rule_raise(m, "AmbiguousGlobalPerLayerAttributeError");
+        return true;
+    }
+    return get_attribute(m, self, name, ret_value);
+}
+
+/* Attributes that may differ between layers too. */
+static bool get_attribute(struct rule_machine *m, struct rule_value self, struct qfs_text name,
+                          struct rule_value *ret_value)
 {
     const struct rule_node *procedure;
     const struct rule_value *own;
@@ -288,6 +402,10 @@ bool qfs_rule_get(struct rule_machine *m, struct rule_value self, struct qfs_tex
         return false;
     struct rule_class *cls = self.object->cls;
     name = unaliased(cls, name);
+    if (qfs_text_is(name, "per_layer_config")) {
+        *ret_value = layer_configs(m, self);
+        return true;
+    }
     if ((procedure = find_property(cls, "get", name))) {
         *ret_value = run_on(m, procedure, self, NULL);
         return true;
@@ -298,10 +416,6 @@ bool qfs_rule_get(struct rule_machine *m, struct rule_value self, struct qfs_tex
     }
     if (qfs_text_is(name, "__dict__")) {
         *ret_value = (struct rule_value){.kind = VALUE_DICT, .dict = &self.object->attributes};
-        return true;
-    }
-    if (qfs_text_is(name, "per_layer_config") || qfs_text_is(name, "per_layer_attributes")) {
-        qfs_rule_fail(m, "it has layers that differ from one another (per_layer_config)");
         return true;
     }
     if (class_attribute(m, cls, name, ret_value))
@@ -316,12 +430,6 @@ bool qfs_rule_get(struct rule_machine *m, struct rule_value self, struct qfs_tex
         return true;
     }
     return false;
-}
-
-/* Properties of the base classes that have no setter, so that a config.json cannot set them. */
-static bool is_read_only(struct qfs_text name)
-{
-    return qfs_text_is(name, "sub_configs") || qfs_text_is(name, "per_layer_attributes");
 }
 
 void qfs_rule_set(struct rule_machine *m, struct rule_value self, struct qfs_text name,
@@ -346,14 +454,23 @@ void qfs_rule_set(struct rule_machine *m, struct rule_value self, struct qfs_tex
         struct rule_args args = {0};
         qfs_rule_push(m, &args.list, value);
         run_on(m, setter, self, &args);
-    } else if (find_property(cls, "get", name) || is_read_only(name)) {
+    } else if (find_property(cls, "get", name) || qfs_text_is(name, "sub_configs")) {
         qfs_rule_raise(m, "AttributeError");
-    } else if (qfs_text_is(name, "per_layer_config")) {
-        if (value.kind != VALUE_NIL)
-            qfs_rule_fail(m, "it has layers that differ from one another (per_layer_config)");
     } else {
         qfs_rule_put(m, &self.object->attributes, qfs_rule_string(name), value);
     }
+}
+
+void qfs_rule_set_property(struct rule_machine *m, const struct rule_class *cls,
+                           struct rule_value self, struct qfs_text name, struct rule_value value)
+{
+    const struct rule_node *setter = find_property(cls, "set", name);
+    struct rule_args args = {0};
+    qfs_rule_push(m, &args.list, value);
+    if (setter && self.kind == VALUE_OBJECT)
+        run_on(m, setter, self, &args);
+    else
+        qfs_rule_raise(m, "AttributeError");
 }
 
 /* -- objects ------------------------------------------------------------------------------------------- */
@@ -389,13 +506,13 @@ struct rule_value qfs_rule_create(struct rule_machine *m, struct rule_class *cls
     }
     if (!qfs_rule_ok(m))
         return qfs_rule_nil;
-    qfs_rule_call_object(m, self, QFS_TEXT("__post_init__"), &rest);
+    if (qfs_rule_derives(cls, "PreTrainedConfig"))
+        qfs_rule_call_object(m, self, QFS_TEXT("__post_init__"), &rest);
     for (uint32_t i = 1; cls->checks && qfs_rule_ok(m) && i < cls->checks->count; i++) {
         struct rule_args nothing = {0};
         struct qfs_text check = cls->checks->items[i].text;
-        const struct rule_node *procedure = find_procedure(cls, 0, "method", check, NULL);
-        if (!procedure)
-            procedure = find_procedure(cls, 0, "static", check, NULL);
+        const char *head;
+        const struct rule_node *procedure = find_callable(cls, 0, check, &head);
         if (procedure)
             run_on(m, procedure, self, &nothing);
         else
@@ -446,6 +563,16 @@ static struct rule_value behind_dot(struct qfs_text text)
     return qfs_rule_string(text);
 }
 
+/* Whether str() of a list has no '.' in it for certain. */
+static bool holds_no_point(const struct rule_list *list)
+{
+    for (size_t i = 0; i < list->count; i++)
+        if (list->items[i].kind != VALUE_NIL && list->items[i].kind != VALUE_BOOL &&
+            list->items[i].kind != VALUE_INT)
+            return false;
+    return true;
+}
+
 static void name_dtypes(struct rule_machine *m, struct rule_dict *dict)
 {
     struct rule_value *dtype = qfs_rule_find_text(dict, QFS_TEXT("dtype"));
@@ -456,6 +583,13 @@ static void name_dtypes(struct rule_machine *m, struct rule_dict *dict)
         }
     } else if (dtype && dtype->kind == VALUE_DTYPE) {
         *dtype = qfs_rule_string(dtype->text);
+    } else if (dtype && dtype->kind == VALUE_REAL) {
+        struct qfs_text text = qfs_rule_str(m, *dtype); /* taken for "torch.something" */
+        if (!memchr(text.data, '.', text.size))
+            qfs_rule_raise(m, "IndexError");
+        *dtype = behind_dot(text);
+    } else if (dtype && dtype->kind == VALUE_LIST && holds_no_point(dtype->list)) {
+        qfs_rule_raise(m, "IndexError");
     } else if (dtype && dtype->kind != VALUE_NIL && dtype->kind != VALUE_STRING &&
                dtype->kind != VALUE_INT && dtype->kind != VALUE_BOOL) {
         qfs_rule_fail(m, "its dtype is neither a name nor a table of names");
@@ -481,7 +615,8 @@ static struct rule_value plain_to_dict(struct rule_machine *m, struct rule_value
     qfs_rule_remove(output.dict, qfs_rule_string(QFS_TEXT("kwargs")));
     for (size_t i = 0; qfs_rule_ok(m) && i < output.dict->count; i++) {
         struct rule_value *value = &output.dict->entries[i].value;
-        if (value->kind == VALUE_OBJECT) {
+        if (value->kind == VALUE_OBJECT &&
+            qfs_rule_derives(value->object->cls, "PreTrainedConfig")) {
             *value = qfs_rule_to_dict(m, *value);
             if (qfs_rule_ok(m) &&
                 !qfs_rule_remove(value->dict, qfs_rule_string(QFS_TEXT("transformers_version"))))
@@ -490,7 +625,6 @@ static struct rule_value plain_to_dict(struct rule_machine *m, struct rule_value
     }
     if (!qfs_rule_ok(m))
         return qfs_rule_nil;
-    remove_keys(m, output.dict);
     if (qfs_rule_get(m, self, QFS_TEXT("quantization_config"), &quantization)) {
         if (quantization.kind == VALUE_OBJECT)
             quantization = qfs_rule_to_dict(m, quantization);
@@ -499,7 +633,12 @@ static struct rule_value plain_to_dict(struct rule_machine *m, struct rule_value
         qfs_rule_put(m, output.dict, qfs_rule_string(QFS_TEXT("quantization_config")),
                      quantization);
     }
+    remove_keys(m, output.dict);
     name_dtypes(m, output.dict);
+    struct rule_args args = {0};
+    qfs_rule_push(m, &args.list, output);
+    if (qfs_rule_ok(m))
+        qfs_rule_call_object(m, self, QFS_TEXT("_update_heterogeneous_to_dict_output"), &args);
     return output;
 }
 
@@ -554,20 +693,64 @@ static struct rule_value create_subconfig(struct rule_machine *m, const struct r
     return result;
 }
 
+/* PreTrainedConfig.from_dict, called as AutoConfig calls it: a dict, and the path to remember. */
+static struct rule_value from_dict(struct rule_machine *m, struct rule_class *cls,
+                                   const struct rule_args *args)
+{
+    static const struct qfs_text key = {"name_or_path", 12};
+    const struct rule_value *path = qfs_rule_find_text(&args->named, key);
+    if (args->list.count != 1 || args->list.items[0].kind != VALUE_DICT || !path ||
+        args->named.count != 1)
+        return qfs_rule_fail(m, "it builds another configuration from a dict");
+    struct rule_dict *dict = args->list.items[0].dict;
+    qfs_rule_put(m, dict, qfs_rule_string(key), *path);
+    struct rule_value object = qfs_rule_create(m, cls, dict);
+    if (qfs_rule_ok(m))
+        qfs_rule_set(m, object, key, *path);
+    return object;
+}
+
+/* getattr and hasattr for attributes that may differ between layers. */
+static struct rule_value look_up(struct rule_machine *m, struct rule_value self, bool has,
+                                 const struct rule_args *args)
+{
+    struct rule_value value;
+    bool found = get_attribute(m, self, args->list.items[0].text, &value);
+    if (m->state == RULE_RAISED && m->exception && strcmp(m->exception, "AttributeError") == 0) {
+        m->state = RULE_RUNNING;
+        found = false;
+    }
+    if (has || !qfs_rule_ok(m))
+        return qfs_rule_bool(found);
+    if (found)
+        return value;
+    return args->list.count > 1 ? args->list.items[1] : qfs_rule_raise(m, "AttributeError");
+}
+
 /* A method of `self`'s class at or behind `from` in its order, ours where the table has none. */
 static struct rule_value call_from(struct rule_machine *m, struct rule_value self, size_t from,
                                    struct qfs_text name, const struct rule_args *args)
 {
     struct rule_class *cls = self.kind == VALUE_OBJECT ? self.object->cls : self.cls;
-    const struct rule_node *procedure;
-    if (self.kind == VALUE_OBJECT && (procedure = find_procedure(cls, from, "method", name, NULL)))
-        return run_on(m, procedure, self, args);
-    if ((procedure = find_procedure(cls, from, "static", name, NULL)))
+    const char *head;
+    const struct rule_node *procedure = find_callable(cls, from, name, &head);
+    if (procedure && strcmp(head, "static") == 0)
         return qfs_rule_run(m, procedure, args);
-    if ((procedure = find_procedure(cls, from, "classmethod", name, NULL)))
+    if (procedure && strcmp(head, "classmethod") == 0)
         return run_on(m, procedure, (struct rule_value){.kind = VALUE_CLASS, .cls = cls}, args);
+    if (procedure && self.kind == VALUE_OBJECT)
+        return run_on(m, procedure, self, args);
+    if (procedure) /* Class.method(object) */
+        return qfs_rule_run(m, procedure, args);
+    if (self.kind == VALUE_CLASS && qfs_text_is(name, "from_dict"))
+        return from_dict(m, cls, args);
     if (self.kind == VALUE_OBJECT && qfs_text_is(name, "to_dict"))
         return plain_to_dict(m, self);
+    if (self.kind == VALUE_OBJECT && args->list.count > 0 &&
+        args->list.items[0].kind == VALUE_STRING &&
+        (qfs_text_is(name, "_getattr_without_heterogeneous_validation") ||
+         qfs_text_is(name, "_hasattr_without_heterogeneous_validation")))
+        return look_up(m, self, name.data[1] == 'h', args);
     return qfs_rule_fail(m, "it calls %s.%.*s, which this version does not know", cls->name,
                          (int)name.size, name.data);
 }
@@ -591,9 +774,9 @@ struct rule_value qfs_rule_super(struct rule_machine *m, struct rule_value self,
                                  struct qfs_text owner, struct qfs_text name,
                                  const struct rule_args *args)
 {
-    if (self.kind != VALUE_OBJECT)
+    if (self.kind != VALUE_OBJECT && self.kind != VALUE_CLASS)
         return qfs_rule_fail(m, "it calls its parent class without an object");
-    struct rule_class *cls = self.object->cls;
+    struct rule_class *cls = self.kind == VALUE_OBJECT ? self.object->cls : self.cls;
     size_t at = 0;
     while (at < cls->norder && !qfs_text_is(owner, cls->order[at]->name))
         at++;

@@ -100,6 +100,8 @@ static struct rule_value subscript(struct rule_machine *m, struct rule_value sel
         const struct rule_value *found = qfs_rule_find(self.dict, key);
         return found ? *found : qfs_rule_raise(m, "KeyError");
     }
+    if (self.kind == VALUE_LIST && self.list->layers_of && key.kind == VALUE_STRING)
+        return qfs_rule_layer(m, self.list, key);
     if (self.kind == VALUE_LIST || self.kind == VALUE_TUPLE || self.kind == VALUE_STRING) {
         if (key.kind != VALUE_INT && key.kind != VALUE_BOOL)
             return qfs_rule_raise(m, "TypeError");
@@ -341,8 +343,8 @@ static struct rule_value call_value(struct rule_machine *m, struct rule_value ca
     }
 }
 
-static struct rule_value call_function(struct rule_machine *m, struct qfs_text name,
-                                       const struct rule_args *args)
+struct rule_value qfs_rule_function(struct rule_machine *m, struct qfs_text name,
+                                    const struct rule_args *args)
 {
     const struct rule_row *row = qfs_rule_row(qfs_rule_functions, name);
     struct rule_node body;
@@ -373,13 +375,16 @@ static struct rule_value call(struct rule_machine *m, struct rule_scope *scope,
     struct rule_args args = arguments(m, scope, node, 2);
     if (!qfs_rule_ok(m))
         return qfs_rule_nil;
-    return function ? call_function(m, head->items[1].text, &args) : call_value(m, callee, &args);
+    return function ? qfs_rule_function(m, head->items[1].text, &args)
+                    : call_value(m, callee, &args);
 }
 
 static struct rule_value call_super(struct rule_machine *m, struct rule_scope *scope,
                                     const struct rule_node *node)
 {
     struct rule_local *self = find_local(scope, QFS_TEXT("self"));
+    if (!self)
+        self = find_local(scope, QFS_TEXT("cls"));
     struct rule_args args = arguments(m, scope, node, 3);
     if (!qfs_rule_ok(m))
         return qfs_rule_nil;
@@ -417,21 +422,43 @@ static void loop(struct rule_machine *m, struct rule_scope *scope, const struct 
     }
 }
 
-static void attempt(struct rule_machine *m, struct rule_scope *scope, const struct rule_node *node)
+/* The handler of (try body (except (kind ...) handler) ...) for what was raised. */
+static void handle(struct rule_machine *m, struct rule_scope *scope, const struct rule_node *node)
 {
-    eval(m, scope, &node->items[1]);
-    for (uint32_t i = 2; m->state == RULE_RAISED && i < node->count; i++) {
-        const struct rule_node *kinds = &node->items[i].items[1]; /* (except ("Kind" ...) body) */
-        for (uint32_t k = 0; k < kinds->count; k++) {
-            struct qfs_text kind = kinds->items[k].text;
+    for (uint32_t i = 2; i < node->count; i++) {
+        const struct rule_node *part = &node->items[i];
+        if (!qfs_rule_symbol(&part->items[0], "except"))
+            continue;
+        for (uint32_t k = 0; k < part->items[1].count; k++) {
+            struct qfs_text kind = part->items[1].items[k].text;
             if (!qfs_text_is(kind, m->exception) && !qfs_text_is(kind, "Exception"))
                 continue;
             const char *exception = m->exception;
             m->state = RULE_RUNNING;
-            eval(m, scope, &node->items[i].items[2]);
+            eval(m, scope, &part->items[2]);
             if (m->state == RULE_RAISED && !m->exception)
                 m->exception = exception; /* a bare raise */
             return;
+        }
+    }
+}
+
+static void attempt(struct rule_machine *m, struct rule_scope *scope, const struct rule_node *node)
+{
+    eval(m, scope, &node->items[1]);
+    bool raised = m->state == RULE_RAISED;
+    if (raised)
+        handle(m, scope, node);
+    for (uint32_t i = 2; i < node->count; i++) {
+        const struct rule_node *part = &node->items[i];
+        if (qfs_rule_symbol(&part->items[0], "else") && !raised && qfs_rule_ok(m))
+            eval(m, scope, &part->items[1]);
+        if (qfs_rule_symbol(&part->items[0], "finally") && m->state != RULE_FAILED) {
+            enum rule_state state = m->state;
+            m->state = RULE_RUNNING;
+            eval(m, scope, &part->items[1]);
+            if (qfs_rule_ok(m))
+                m->state = state;
         }
     }
 }

@@ -270,7 +270,9 @@ struct rule_list qfs_rule_items(struct rule_machine *m, struct rule_value value)
         const struct rule_dict *dict =
             value.kind == VALUE_OBJECT ? &value.object->attributes : value.dict;
         for (size_t i = 0; i < dict->count; i++)
-            qfs_rule_push(m, &list, dict->entries[i].key);
+            if (value.kind != VALUE_OBJECT ||
+                !qfs_rule_is_per_layer(value, dict->entries[i].key.text))
+                qfs_rule_push(m, &list, dict->entries[i].key);
         break;
     }
     case VALUE_STRING:

@@ -30,6 +30,7 @@ from transformers import PreTrainedConfig
 from transformers.activations import ACT2FN
 from transformers.configuration_utils import SubConfigSpec
 from transformers.generation.configuration_utils import GenerationConfig
+from transformers.integrations.heterogeneity.configuration_utils import _get_layer_config, _HeterogeneitySpec
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING, CONFIG_MAPPING_NAMES
 
 TRANSFORMERS = "5.23.0"
@@ -39,14 +40,13 @@ NATIVE = {
     "__init__", "__setattr__", "__getattribute__", "__eq__", "__repr__", "__iter__", "__init_subclass__",
     "__hash__", "__replace__", "__delattr__", "to_dict@PreTrainedConfig", "validate",
     "_remove_keys_not_serialized", "dict_dtype_to_str", "_iter_config_keys_with_heterogeneous_adjustment",
-    "_update_heterogeneous_to_dict_output", "_getattr_without_heterogeneous_validation",
-    "_hasattr_without_heterogeneous_validation", "per_layer_config", "save_pretrained", "from_pretrained",
+    "_getattr_without_heterogeneous_validation", "_hasattr_without_heterogeneous_validation",
+    "save_pretrained", "from_pretrained",
     "get_config_dict", "_get_config_dict", "from_dict@PreTrainedConfig", "from_json_file",
     "_dict_from_json_file", "_encode_special_floats", "_decode_special_floats", "to_diff_dict", "to_json_string",
     "to_json_file", "update", "update_from_string", "register_for_auto_class", "is_remote_code",
     "is_custom_code", "default_config_fields", "_get_generation_parameters", "get_mtp_config", "push_to_hub",
-    "_upload_modified_files", "_get_files_timestamps", "sub_configs", "allow_global_per_layer_attribute_access",
-    "serialize_explicit_per_layer_config", "per_layer_attributes",
+    "_upload_modified_files", "_get_files_timestamps", "sub_configs",
 }
 # Class attributes that no procedure and no reader of the dict looks at.
 UNUSED = {
@@ -96,8 +96,10 @@ def literal(value):
         return f"(class {text(class_name(value))})"
     if isinstance(value, type) and value in TYPE_NAMES:
         return f"(builtin {text(TYPE_NAMES[value])})"
-    if value is collections.abc.Sequence:
-        return f"(builtin {text('Sequence')})"
+    if isinstance(value, type) and value in (collections.abc.Sequence, collections.abc.Iterable):
+        return f"(builtin {text(value.__name__)})"
+    if value is _HeterogeneitySpec:
+        return f"(class {text(class_name(value))})"
     if isinstance(value, types.UnionType) or typing.get_origin(value) is typing.Union:
         return literal(tuple(typing.get_args(value)))
     raise Unsupported(f"value {value!r:.80}")
@@ -252,12 +254,14 @@ class Translator:
                 return "(raise)"
             return f"(raise {text(exc.id)})" if exc is not None else "(raise)"
         if isinstance(s, ast.Try):
-            if s.orelse or s.finalbody:
-                raise Unsupported("try else")
             handlers = ""
             for h in s.handlers:
                 kinds = [e.id for e in h.type.elts] if isinstance(h.type, ast.Tuple) else [h.type.id]
                 handlers += f" (except ({' '.join(map(text, kinds))}) {self.block(h.body)})"
+            if s.orelse:
+                handlers += f" (else {self.block(s.orelse)})"
+            if s.finalbody:
+                handlers += f" (finally {self.block(s.finalbody)})"
             return f"(try {self.block(s.body)}{handlers})"
         if isinstance(s, ast.Delete):
             return " ".join(f"(del {self.target(t)})" for t in s.targets)
@@ -387,6 +391,10 @@ class Translator:
                 return f"(call (builtin {text('torch.dtype')}) {self.expr(e.args[1])})"
             if f.id == "is_torch_available":
                 return "true"
+        setter = re.fullmatch(r"(\w+)\.(\w+)\.__set__", ast.unparse(f))
+        if setter and setter[1] not in self.locals:
+            return (f"(call (builtin {text('set_property')}) {self.outer(setter[1])} {text(setter[2])}"
+                    f"{self.many(e.args)})")
         signature = re.fullmatch(r"inspect\.signature\((.*)\.__init__\)\.parameters\.keys\(\)", ast.unparse(e))
         if signature:
             return f"(call (builtin {text('parameters')}) {self.expr(ast.parse(signature[1], mode='eval').body)})"
@@ -578,11 +586,14 @@ def main():
     entries = {}
     for cls in table.classes:
         entries[class_name(cls)] = table.entry(cls, [] if cls is PreTrainedConfig else base_fields)
+    fields = " ".join(f"({f.name} any required)" for f in dataclasses.fields(_HeterogeneitySpec))
+    entries[class_name(_HeterogeneitySpec)] = [f"(order {text(class_name(_HeterogeneitySpec))})", f"(fields {fields})"]
     for cls in mixins:
         entries[class_name(cls)] = [f"(order {text(class_name(cls))})"] + [
             f"(const {n} {literal(v)})" for n, v in vars(cls).items()
             if not n.startswith("__") and not callable(v)
             and not isinstance(v, (property, classmethod, staticmethod))] + table.procedures(cls)
+    table.functions["_get_layer_config"] = _get_layer_config  # of per_layer_config, which is rule_class.c's
     functions = {}
     while len(functions) < len(table.functions):
         for name, function in list(table.functions.items()):
@@ -592,6 +603,10 @@ def main():
                 except Unsupported as problem:
                     table.problems.append(f"function {name}: {problem}")
                     functions[name] = f"(def {name} unknown)"
+    while len(entries) < len(names_of_classes):  # classes that procedures name
+        for name, cls in list(names_of_classes.items()):
+            if name not in entries:
+                entries[name] = table.entry(cls, base_fields)
     with open(sys.argv[1], "w") as out:
         out.write(f"/* Written by scripts/generate-schemas.py from transformers {transformers.__version__} "
                   "(Apache License 2.0, see NOTICE). */\n\n")

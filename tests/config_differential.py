@@ -283,7 +283,7 @@ def check_live(args, ours):
             if args.keep:
                 print("   ", json.dumps(config))
     for reason, names in refused.items():
-        print(f"refused {len(names)}: {reason}: {' | '.join(names[:6])}")
+        print(f"refused {len(names)}: {reason}: {' '.join(sorted({n.split()[0] for n in names}))}")
     print(f"{count} configurations, {automatic} by AutoConfig, {bad} differ, "
           f"{sum(map(len, refused.values()))} refused")
     if args.write:
