@@ -14,8 +14,11 @@
 
 enum { DEPTH_LIMIT = 64 };
 
-/* \w: letters, letter numbers, marks, decimal digits, connectors. */
-static const char word_items[] = "\\p{L}\\p{Nl}\\p{M}\\p{Nd}\\p{Pc}";
+/* \w: letters, letter numbers, marks, decimal digits, connectors, and the few others that Oniguruma has
+ * there: Latin-1's raised digits and fractions, letters in circles and squares. */
+static const char word_items[] =
+    "\\p{L}\\p{Nl}\\p{M}\\p{Nd}\\p{Pc}\\x{B2}\\x{B3}\\x{B9}\\x{BC}-\\x{BE}\\x{24B6}-\\x{24E9}"
+    "\\x{1F130}-\\x{1F149}\\x{1F150}-\\x{1F169}\\x{1F170}-\\x{1F189}";
 
 struct translator {
     const char *at, *end;
@@ -52,12 +55,12 @@ static const char *short_property(const char *name, size_t size)
 {
     static const char *const table[][2] = {
         {"alnum", "Xan"},
-        {"alpha", "L"},
+        {"alpha", "Alphabetic"},
         {"letter", "L"},
         {"lowercase_letter", "Ll"},
-        {"lower", "Ll"},
+        {"lower", "Lowercase"},
         {"uppercase_letter", "Lu"},
-        {"upper", "Lu"},
+        {"upper", "Uppercase"},
         {"titlecase_letter", "Lt"},
         {"modifier_letter", "Lm"},
         {"other_letter", "Lo"},

@@ -44,6 +44,7 @@ enum qfs_step_kind {
     QFS_STEP_BYTE_LEVEL,
     QFS_STEP_METASPACE,
     QFS_STEP_REPLACE,
+    QFS_STEP_UNSUPPORTED,
 };
 
 enum qfs_behavior {
@@ -303,6 +304,7 @@ struct qfs_tokenizer_class {
     enum qfs_class_post post;
     int cls_id, sep_id; /* where the tokens have no id; -1: an error */
     bool adds_special;
+    bool old_files; /* reads vocab.json and merges.txt, or vocab.txt, without a tokenizer.json */
     const char *const *special; /* defaults of the seven named tokens: text, or the two below */
     const char *normalizer, *pre_tokenizer, *decoder, *options; /* JSON */
 };

@@ -282,13 +282,15 @@ static void add_range(const struct qfs_bit *bit, size_t start, size_t end, int64
                       struct qfs_bits *out)
 {
     qfs_bits_add(out, (struct qfs_bit){
-                          .text = {bit->text.data + start, end > start ? end - start : 0},
+                          .text = {bit->text.data + start, end - start},
                           .id = id,
                           .first = bit->first && start == 0,
                       });
 }
 
-static void cut(const struct qfs_tokenizer *t, const struct qfs_trie *trie,
+/* False where spaces that one token takes reach beyond the next one, which the tokenizers library does
+ * not survive. */
+static bool cut(const struct qfs_tokenizer *t, const struct qfs_trie *trie,
                 const struct qfs_bit *bit, struct qfs_bits *out)
 {
     struct qfs_text text = bit->text;
@@ -311,6 +313,8 @@ static void cut(const struct qfs_tokenizer *t, const struct qfs_trie *trie,
             start = QFS_MAX(spaces_before(text, start), done);
         if (e->token.rstrip == QFS_FLAG_TRUE)
             end = spaces_behind(text, end);
+        if (start > end)
+            return false;
         if (done < start)
             add_range(bit, done, start, -1, out);
         add_range(bit, start, end, e->id, out);
@@ -318,6 +322,7 @@ static void cut(const struct qfs_tokenizer *t, const struct qfs_trie *trie,
     }
     if (done < text.size)
         add_range(bit, done, text.size, -1, out);
+    return true;
 }
 
 int qfs_added_extract(struct qfs_tokenizer *t, struct qfs_text text, struct qfs_bits *bits,
@@ -327,16 +332,17 @@ int qfs_added_extract(struct qfs_tokenizer *t, struct qfs_text text, struct qfs_
     int rc = refresh(t, error);
     if (rc < 0)
         return rc;
-    cut(t, &t->added.plain, &(struct qfs_bit){text, -1, true}, &raw);
-    for (size_t i = 0; i < raw.count && rc == 0; i++) {
+    bool ok = cut(t, &t->added.plain, &(struct qfs_bit){text, -1, true}, &raw);
+    for (size_t i = 0; i < raw.count && rc == 0 && ok; i++) {
         struct qfs_bit bit = raw.items[i];
-        if (bit.id >= 0) {
+        if (bit.id >= 0)
             qfs_bits_add(bits, bit);
-        } else if ((rc = qfs_normalize(t, bit.text, &bit.text, error)) == 0) {
-            cut(t, &t->added.normalized, &bit, bits);
-        }
+        else if ((rc = qfs_normalize(t, bit.text, &bit.text, error)) == 0)
+            ok = cut(t, &t->added.normalized, &bit, bits);
     }
     bits->failed = bits->failed || raw.failed;
     qfs_bits_done(&raw);
+    if (rc == 0 && !ok)
+        rc = qfs_fail(error, EINVAL, "%s: its added tokens overlap", t->shown);
     return rc < 0 ? rc : bits->failed ? qfs_fail_memory(error) : 0;
 }

@@ -30,7 +30,7 @@ struct rebuilt {
     bool wordpiece;
     enum post post;
     int cls_id, sep_id;
-    bool adds_special;
+    bool adds_special, old_files;
     const char *special[QFS_NAMED_COUNT];
     struct arguments defaults;
     const struct variant *variants;
@@ -137,7 +137,7 @@ static bool tekken(const struct chooser *c)
 static bool wants_file(const struct chooser *c)
 {
     const char *name = qfs_json_string(qfs_json_get(c->model->config_raw, "_name_or_path"));
-    if (!name || (c->type && c->type->known))
+    if (!name || c->type) /* else it is the directory's name, which has no slash */
         return false;
     for (size_t i = 0; i < QFS_COUNT(file_only); i++)
         if (fnmatch(file_only[i], name, FNM_CASEFOLD) == 0)
@@ -288,6 +288,7 @@ static int describe(const struct chooser *c, const struct class_name *name,
         .cls_id = class->cls_id,
         .sep_id = class->sep_id,
         .adds_special = class->adds_special,
+        .old_files = class->old_files,
         .special = class->special,
         .normalizer = variant->normalizer,
         .pre_tokenizer = variant->pre_tokenizer,
@@ -310,8 +311,14 @@ int qfs_tokenizer_choose(const struct qfs_model *model, const struct qfs_json *c
         .error = error,
     };
     bool bad = false;
-    c.type = c.type_name ? FIND(model_types, c.type_name) : NULL;
-    c.mapped = c.type ? c.type->mapped : NULL;
+    if (model->config_refused)
+        return qfs_fail(error, EINVAL,
+                        "%s/config.json: transformers refuses it for its model_type, and with it "
+                        "the tokenizer",
+                        model->path);
+    const struct model_type *type = c.type_name ? FIND(model_types, c.type_name) : NULL;
+    c.mapped = type ? type->mapped : NULL;
+    c.type = model->config_auto ? type : NULL; /* else the configuration has no class of its own */
     c.own = class_field(config, &bad);
     c.declared = c.own ? c.own : class_field(model->config_raw, &bad);
     if (bad)

@@ -4,7 +4,7 @@
  * transformers gathers keyword arguments (tokenizer_config.json, then special_tokens_map.json over
  * it), lets the class build its pipeline, and adds tokens from four places in turn. The functions here
  * follow it in its order, since ids of new tokens depend on it. */
-#include "tokenizer.h"
+#include "tokenizer_loader.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,591 +13,11 @@
 
 enum { FILE_LIMIT = 256 << 20 };
 
-static const char *const named_names[QFS_NAMED_COUNT] = {
-    "bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"};
-
-/* A keyword argument. */
-struct argument {
-    struct qfs_text name;
-    const struct qfs_json *value;
-    bool is_token; /* an AddedToken already */
-    struct qfs_added_token token;
-};
-
-struct indexed_token { /* of added_tokens_decoder */
-    int64_t index;
-    struct qfs_added_token token;
-};
-
-struct loader {
-    struct qfs_tokenizer *t;
-    const struct qfs_model *model;
-    struct qfs_tokenizer_class class;
-    const struct qfs_json *config; /* tokenizer_config.json; NULL: none */
-    struct argument *arguments;
-    size_t narguments;
-    struct indexed_token *added; /* in the order of insertion, indices unique */
-    size_t nadded, added_capacity;
-    struct qfs_map places;                /* index → place in added */
-    const struct qfs_json *models_own[2]; /* model_specific_special_tokens: objects, or NULL */
-    bool byte_level;
-    struct qfs_error *error;
-};
-
-static int config_fail(const struct loader *l, const char *field, const char *what)
-{
-    return qfs_fail(l->error, EINVAL, "%s/tokenizer_config.json: %s %s", l->model->path, field,
-                    what);
-}
-
-/* -- keyword arguments ------------------------------------------------------------------------------- */
-
-static struct argument *find_argument(const struct loader *l, const char *name)
-{
-    for (size_t i = 0; i < l->narguments; i++)
-        if (qfs_text_is(l->arguments[i].name, name))
-            return &l->arguments[i];
-    return NULL;
-}
-
-/* kwargs[name], made if it is not there. */
-static struct argument *set_argument(struct loader *l, struct qfs_text name)
-{
-    for (size_t i = 0; i < l->narguments; i++)
-        if (qfs_text_equal(l->arguments[i].name, name))
-            return &l->arguments[i];
-    struct argument *items =
-        qfs_arena_array(&l->t->arena, l->narguments + 1, sizeof(*l->arguments));
-    if (!items)
-        return NULL;
-    if (l->narguments)
-        memcpy(items, l->arguments, l->narguments * sizeof(*items));
-    l->arguments = items;
-    items[l->narguments] = (struct argument){.name = name};
-    return &items[l->narguments++];
-}
-
-static const struct qfs_json *argument_value(const struct loader *l, const char *name)
-{
-    const struct argument *argument = find_argument(l, name);
-    return argument ? argument->value : NULL;
-}
-
-static void remove_argument(struct loader *l, struct argument *argument)
-{
-    size_t i = (size_t)(argument - l->arguments);
-    memmove(argument, argument + 1, (l->narguments - i - 1) * sizeof(*argument));
-    l->narguments--;
-}
-
-/* {"__type": "AddedToken", …} as it stands in tokenizer_config.json. */
-static bool is_token_json(const struct qfs_json *json)
-{
-    return qfs_text_is(qfs_json_text(qfs_json_get(json, "__type")), "AddedToken");
-}
-
-static int start_arguments(struct loader *l)
-{
-    const struct qfs_json *c = l->config;
-    size_t count = c ? c->count : 0;
-    l->arguments = qfs_arena_array(&l->t->arena, count + 1, sizeof(*l->arguments));
-    if (!l->arguments)
-        return qfs_fail_memory(l->error);
-    for (size_t i = 0; i < count; i++) {
-        if (qfs_text_is(c->members[i].key, "tokenizer_class") ||
-            qfs_text_is(c->members[i].key, "init_inputs"))
-            continue;
-        if (l->t->json && (qfs_text_is(c->members[i].key, "add_bos_token") ||
-                           qfs_text_is(c->members[i].key, "add_eos_token")))
-            continue; /* tokenizer.json's post-processor says it */
-        l->arguments[l->narguments++] =
-            (struct argument){.name = c->members[i].key, .value = &c->members[i].value};
-    }
-    struct argument *additional = find_argument(l, "additional_special_tokens");
-    if (additional && !qfs_json_truthy(argument_value(l, "extra_special_tokens"))) {
-        struct argument *extra = set_argument(l, QFS_TEXT("extra_special_tokens"));
-        additional = find_argument(l, "additional_special_tokens"); /* may have moved */
-        if (!extra)
-            return qfs_fail_memory(l->error);
-        extra->value = additional->value;
-        remove_argument(l, additional);
-    }
-    return 0;
-}
-
-/* -- added_tokens_decoder ------------------------------------------------------------------------------ */
-
-static int set_added(struct loader *l, int64_t index, const struct qfs_added_token *token)
-{
-    struct qfs_text key = {(const char *)&index, sizeof(index)};
-    uint64_t place;
-    if (qfs_map_get(&l->places, key, &place)) {
-        l->added[place].token = *token;
-        return 0;
-    }
-    if (l->nadded == l->added_capacity) {
-        size_t capacity = l->added_capacity ? l->added_capacity * 2 : 256;
-        struct indexed_token *items = qfs_arena_array(&l->t->arena, capacity, sizeof(*items));
-        if (!items)
-            return qfs_fail_memory(l->error);
-        if (l->nadded)
-            memcpy(items, l->added, l->nadded * sizeof(*items));
-        l->added = items;
-        l->added_capacity = capacity;
-    }
-    key.data = qfs_arena_copy(&l->t->arena, key.data, key.size);
-    if (!key.data || qfs_map_set(&l->places, key, l->nadded) < 0)
-        return qfs_fail_memory(l->error);
-    l->added[l->nadded++] = (struct indexed_token){index, *token};
-    return 0;
-}
-
-static int read_decoder(struct loader *l, const struct qfs_json *decoder)
-{
-    if (!qfs_json_is(decoder, QFS_JSON_OBJECT))
-        return config_fail(l, "added_tokens_decoder", "is not an object");
-    for (uint32_t i = 0; i < decoder->count; i++) {
-        const struct qfs_json_member *member = &decoder->members[i];
-        struct qfs_added_token token;
-        int64_t index;
-        char where[256];
-        snprintf(where, sizeof(where), "%.200s/tokenizer_config.json: token %.20s", l->model->path,
-                 member->key.data);
-        int rc = qfs_added_token_read(&member->value, where, &token, l->error);
-        if (rc < 0)
-            return rc;
-        if (!qfs_python_int(member->key, &index))
-            return config_fail(l, "added_tokens_decoder", "has a key that is no id");
-        if ((rc = set_added(l, index, &token)) < 0)
-            return rc;
-    }
-    return 0;
-}
-
-/* special_tokens_map.json, whose entries go over tokenizer_config.json's. */
-static int read_special_map(struct loader *l)
-{
-    const struct qfs_json *map;
-    int rc = qfs_vocab_read_json(&l->t->arena, l->model, "special_tokens_map.json", &map, l->error);
-    if (rc < 0 || !map)
-        return rc;
-    if (map->kind != QFS_JSON_OBJECT)
-        return qfs_fail(l->error, EINVAL, "%s/special_tokens_map.json: is not an object",
-                        l->model->path);
-    for (uint32_t i = 0; i < map->count; i++) {
-        const struct qfs_json_member *member = &map->members[i];
-        struct argument *argument = set_argument(l, member->key);
-        if (!argument)
-            return qfs_fail_memory(l->error);
-        bool extra = qfs_text_is(member->key, "extra_special_tokens");
-        if (extra && member->value.kind == QFS_JSON_ARRAY && qfs_json_truthy(argument->value))
-            return qfs_fail(l->error, ENOTSUP,
-                            "%s: extra_special_tokens in special_tokens_map.json and "
-                            "tokenizer_config.json cannot be joined",
-                            l->model->path);
-        argument->value = &member->value;
-        argument->is_token = false;
-        if (member->value.kind == QFS_JSON_OBJECT && !extra) {
-            char where[256];
-            snprintf(where, sizeof(where), "%.180s/special_tokens_map.json: %.40s", l->model->path,
-                     member->key.data);
-            if ((rc = qfs_added_token_read(&member->value, where, &argument->token, l->error)) < 0)
-                return rc;
-            argument->token.special = true;
-            argument->is_token = true;
-        }
-    }
-    struct argument *extra = find_argument(l, "extra_special_tokens");
-    if (extra && qfs_json_is(extra->value, QFS_JSON_OBJECT)) {
-        l->models_own[1] = extra->value;
-        remove_argument(l, extra);
-    }
-    return 0;
-}
-
-static bool names_special(const struct loader *l, struct qfs_text text)
-{
-    for (size_t i = 0; i < QFS_NAMED_COUNT; i++) {
-        const struct argument *a = find_argument(l, named_names[i]);
-        if (a && qfs_text_equal(a->is_token ? a->token.content : qfs_json_text(a->value), text))
-            return true;
-    }
-    const struct qfs_json *extra = argument_value(l, "extra_special_tokens");
-    for (uint32_t i = 0; qfs_json_is(extra, QFS_JSON_ARRAY) && i < extra->count; i++)
-        if (qfs_text_equal(qfs_json_text(&extra->items[i]), text))
-            return true;
-    return false;
-}
-
-/* added_tokens.json */
-static int read_added_file(struct loader *l)
-{
-    const struct qfs_json *file;
-    int rc = qfs_vocab_read_json(&l->t->arena, l->model, "added_tokens.json", &file, l->error);
-    if (rc < 0 || !file)
-        return rc;
-    if (file->kind != QFS_JSON_OBJECT)
-        return qfs_fail(l->error, EINVAL, "%s/added_tokens.json: is not an object", l->model->path);
-    for (uint32_t i = 0; i < file->count && rc == 0; i++) {
-        const struct qfs_json_member *member = &file->members[i];
-        bool special = names_special(l, member->key);
-        struct qfs_added_token token = {
-            .content = member->key,
-            .special = special,
-            .normalized = special ? QFS_FLAG_FALSE : QFS_FLAG_TRUE,
-        };
-        if (member->value.kind != QFS_JSON_INT)
-            rc =
-                qfs_fail(l->error, EINVAL, "%s/added_tokens.json: the id of '%s' is not an integer",
-                         l->model->path, member->key.data);
-        else
-            rc = set_added(l, member->value.integer, &token);
-    }
-    return rc;
-}
-
-/* tokenizer.json's own list, as far as it is asked for here. */
-static int read_file_tokens(struct loader *l)
-{
-    const struct qfs_json *list = qfs_json_get(l->t->json, "added_tokens");
-    int rc = 0;
-    if (!l->t->json)
-        return 0;
-    if (!qfs_json_is(list, QFS_JSON_ARRAY))
-        return qfs_fail(l->error, EINVAL, "%s: has no added_tokens", l->t->shown);
-    for (uint32_t i = 0; i < list->count && rc == 0; i++) {
-        const struct qfs_json *id = qfs_json_get(&list->items[i], "id");
-        struct qfs_added_token token;
-        if (!qfs_json_is(id, QFS_JSON_INT))
-            return qfs_fail(l->error, EINVAL, "%s: an added token has no id", l->t->shown);
-        rc = qfs_added_token_read(&list->items[i], l->t->shown, &token, l->error);
-        if (rc == 0)
-            rc = set_added(l, id->integer, &token);
-    }
-    return rc;
-}
-
-/* -- special tokens ---------------------------------------------------------------------------------------- */
-
-/* What an argument says of a token: 0 None, 1 a token, negative where transformers refuses it. */
-static int token_of(struct loader *l, const struct argument *a, struct qfs_named_token *token)
-{
-    char where[256];
-    snprintf(where, sizeof(where), "%.180s/tokenizer_config.json: %.40s", l->model->path,
-             a->name.data);
-    if (a->is_token) {
-        token->token = a->token;
-    } else if (qfs_json_is_null(a->value)) {
-        return 0;
-    } else if (a->value->kind == QFS_JSON_STRING) {
-        if (!qfs_utf8_valid(a->value->string, a->value->count))
-            return qfs_fail(l->error, EINVAL, "%s is no valid text", where);
-        token->token = (struct qfs_added_token){.content = qfs_json_text(a->value)};
-        token->is_string = true;
-    } else if (is_token_json(a->value)) {
-        int rc = qfs_added_token_read(a->value, where, &token->token, l->error);
-        if (rc < 0)
-            return rc;
-    } else {
-        return qfs_fail(l->error, EINVAL, "%s is no token", where);
-    }
-    token->set = true;
-    return 1;
-}
-
-/* added_tokens_map.get(str(token), token) */
-static void prefer_added(const struct loader *l, struct qfs_named_token *token)
-{
-    for (size_t i = l->nadded; i-- > 0;) /* the last one with this content */
-        if (qfs_text_equal(l->added[i].token.content, token->token.content)) {
-            token->token = l->added[i].token;
-            token->is_string = false;
-            return;
-        }
-}
-
-static int add_named(struct loader *l, const struct qfs_named_token *token)
-{
-    struct qfs_tokenizer *t = l->t;
-    for (size_t i = 0; i < t->nnamed; i++)
-        if (qfs_text_equal(t->named[i].name, token->name)) {
-            t->named[i] = *token;
-            return 0;
-        }
-    struct qfs_named_token *items = qfs_arena_array(&t->arena, t->nnamed + 1, sizeof(*t->named));
-    if (!items)
-        return qfs_fail_memory(l->error);
-    if (t->nnamed)
-        memcpy(items, t->named, t->nnamed * sizeof(*items));
-    items[t->nnamed++] = *token;
-    t->named = items;
-    return 0;
-}
-
-static int read_named(struct loader *l)
-{
-    for (size_t i = 0; i < QFS_NAMED_COUNT; i++) {
-        struct qfs_named_token token = {.name = qfs_text_of(named_names[i])};
-        const struct argument *argument = find_argument(l, named_names[i]);
-        int rc = 0;
-        if (argument) {
-            if ((rc = token_of(l, argument, &token)) < 0)
-                return rc;
-            if (rc)
-                prefer_added(l, &token);
-        } else if (l->class.kind == QFS_CLASS_REBUILT &&
-                   l->class.special[i] != qfs_default_absent &&
-                   l->class.special[i] != qfs_default_none) {
-            token.set = token.is_string = true;
-            token.token.content = qfs_text_of(l->class.special[i]);
-        }
-        if ((rc = add_named(l, &token)) < 0)
-            return rc;
-    }
-    return 0;
-}
-
-static bool is_named(struct qfs_text name)
-{
-    for (size_t i = 0; i < QFS_NAMED_COUNT; i++)
-        if (qfs_text_is(name, named_names[i]))
-            return true;
-    return false;
-}
-
-static bool ends_in_token(struct qfs_text name)
-{
-    return name.size >= 6 && memcmp(name.data + name.size - 6, "_token", 6) == 0;
-}
-
-/* Tokens of the model's own names. `early`: those that _from_pretrained collected (texts in
- * tokenizer_config.json); the others come first. */
-static int read_models_own(struct loader *l, bool early)
-{
-    for (size_t i = 0; i < l->narguments; i++) {
-        const struct argument *a = &l->arguments[i];
-        struct qfs_named_token token = {.name = a->name};
-        if (!ends_in_token(a->name) || is_named(a->name))
-            continue;
-        bool in_config = !a->is_token && a->value && a->value->kind == QFS_JSON_STRING &&
-                         qfs_json_get(l->config, a->name.data) == a->value;
-        if (in_config != early)
-            continue;
-        if (!a->is_token && !qfs_json_is(a->value, QFS_JSON_STRING) && !is_token_json(a->value))
-            continue;
-        int rc = token_of(l, a, &token);
-        if (rc < 0 || (rc > 0 && (rc = add_named(l, &token)) < 0))
-            return rc;
-    }
-    return 0;
-}
-
-static int read_own_object(struct loader *l, const struct qfs_json *object)
-{
-    for (uint32_t i = 0; object && i < object->count; i++) {
-        struct argument argument = {.name = object->members[i].key,
-                                    .value = &object->members[i].value};
-        struct qfs_named_token token = {.name = argument.name};
-        int rc = token_of(l, &argument, &token);
-        if (rc == 0)
-            rc = config_fail(l, "extra_special_tokens", "has a token that is null");
-        if (rc < 0 || (rc = add_named(l, &token)) < 0)
-            return rc;
-    }
-    return 0;
-}
-
-static int read_extra(struct loader *l)
-{
-    const struct argument *extra = find_argument(l, "extra_special_tokens");
-    const struct qfs_json *list = extra ? extra->value : NULL;
-    if (!extra) /* special_tokens_map.json may have the old name */
-        list = argument_value(l, "additional_special_tokens");
-    if (qfs_json_is_null(list))
-        return 0;
-    if (list->kind != QFS_JSON_ARRAY)
-        return config_fail(l, "extra_special_tokens", "is no list");
-    l->t->extra = qfs_arena_array(&l->t->arena, list->count, sizeof(*l->t->extra));
-    if (!l->t->extra)
-        return qfs_fail_memory(l->error);
-    for (uint32_t i = 0; i < list->count; i++) {
-        struct argument argument = {.name = QFS_TEXT("extra_special_tokens"),
-                                    .value = &list->items[i]};
-        int rc = token_of(l, &argument, &l->t->extra[l->t->nextra]);
-        if (rc == 0)
-            rc = config_fail(l, "extra_special_tokens", "has a token that is null");
-        if (rc < 0)
-            return rc;
-        l->t->nextra++;
-    }
-    return 0;
-}
-
-static int read_special(struct loader *l)
-{
-    const struct argument *decoder = find_argument(l, "added_tokens_decoder");
-    struct argument *extra = find_argument(l, "extra_special_tokens");
-    int rc;
-    if (extra && qfs_json_is(extra->value, QFS_JSON_OBJECT)) {
-        l->models_own[0] = extra->value;
-        remove_argument(l, extra);
-        decoder = find_argument(l, "added_tokens_decoder");
-    }
-    if (decoder) {
-        if ((rc = read_decoder(l, decoder->value)) < 0)
-            return rc;
-    } else if ((rc = read_special_map(l)) < 0 || (rc = read_added_file(l)) < 0 ||
-               (rc = read_file_tokens(l)) < 0) {
-        return rc;
-    }
-    if ((rc = read_named(l)) < 0 || (rc = read_models_own(l, false)) < 0 ||
-        (rc = read_models_own(l, true)) < 0 || (rc = read_own_object(l, l->models_own[0])) < 0 ||
-        (rc = read_own_object(l, l->models_own[1])) < 0)
-        return rc;
-    return read_extra(l);
-}
-
-/* -- the pipeline ---------------------------------------------------------------------------------------------- */
-
-/* JSON of the generated tables. */
-static int parse_part(struct loader *l, const char *text, const struct qfs_json **ret)
-{
-    return qfs_json_parse(&l->t->arena, text, strlen(text), l->class.name, ret, l->error);
-}
-
-static int read_steps(struct loader *l, const struct qfs_json *normalizer,
-                      const struct qfs_json *pre_tokenizer, const struct qfs_json *decoder)
-{
-    struct qfs_tokenizer *t = l->t;
-    int rc;
-    if ((rc = qfs_steps_read(t, QFS_ROLE_NORMALIZER, normalizer, &t->normalizers, l->error)) < 0 ||
-        (rc = qfs_steps_read(t, QFS_ROLE_PRE_TOKENIZER, pre_tokenizer, &t->pre_tokenizers,
-                             l->error)) < 0)
-        return rc;
-    return qfs_steps_read(t, QFS_ROLE_DECODER, decoder, &t->decoders, l->error);
-}
-
-static int check_version(struct loader *l)
-{
-    const struct qfs_json *version = qfs_json_get(l->t->json, "version");
-    if (version && !qfs_text_is(qfs_json_text(version), "1.0"))
-        return qfs_fail(l->error, EINVAL, "%s: its version is not 1.0", l->t->shown);
-    return 0;
-}
-
-/* Tokenizer.from_file's added tokens: all fields must be there. */
-static int add_file_tokens(struct loader *l)
-{
-    static const char *const fields[] = {"content", "single_word", "lstrip",
-                                         "rstrip",  "normalized",  "special"};
-    const struct qfs_json *list = qfs_json_get(l->t->json, "added_tokens");
-    int rc = 0;
-    if (list && list->kind != QFS_JSON_ARRAY)
-        return qfs_fail(l->error, EINVAL, "%s: added_tokens is no list", l->t->shown);
-    for (uint32_t i = 0; list && i < list->count && rc == 0; i++) {
-        struct qfs_added_token token;
-        for (size_t j = 0; j < QFS_COUNT(fields); j++)
-            if (!qfs_json_get(&list->items[i], fields[j]))
-                return qfs_fail(l->error, EINVAL, "%s: an added token has no %s", l->t->shown,
-                                fields[j]);
-        rc = qfs_added_token_read(&list->items[i], l->t->shown, &token, l->error);
-        if (rc == 0)
-            rc = qfs_added_add(l->t, &token, l->error);
-    }
-    return rc;
-}
-
-/* TokenizersBackend: the file as it stands. */
-static int build_from_file(struct loader *l)
-{
-    struct qfs_tokenizer *t = l->t;
-    const struct qfs_json *model = qfs_json_get(t->json, "model");
-    const char *type = qfs_json_string(qfs_json_get(model, "type"));
-    enum qfs_token_model_kind kind = QFS_MODEL_BPE;
-    int rc;
-    if (!t->json)
-        return qfs_fail(l->error, ENOENT, "%s: there is no such file, and %s needs it", t->shown,
-                        l->class.name);
-    if (!type && qfs_json_get(model, "max_input_chars_per_word"))
-        kind = QFS_MODEL_WORDPIECE; /* files from before models had a type */
-    else if (type && strcmp(type, "WordPiece") == 0)
-        kind = QFS_MODEL_WORDPIECE;
-    else if (type && strcmp(type, "BPE") != 0)
-        return qfs_fail(l->error, ENOTSUP, "%s: models of type %s are not supported", t->shown,
-                        type);
-    if (!qfs_json_is(model, QFS_JSON_OBJECT) ||
-        !qfs_json_is(qfs_json_get(model, "vocab"), QFS_JSON_OBJECT) ||
-        (kind == QFS_MODEL_BPE && !qfs_json_get(model, "merges")))
-        return qfs_fail(l->error, EINVAL, "%s: its model is malformed", t->shown);
-    if ((rc = check_version(l)) < 0 ||
-        (rc = read_steps(l, qfs_json_get(t->json, "normalizer"),
-                         qfs_json_get(t->json, "pre_tokenizer"),
-                         qfs_json_get(t->json, "decoder"))) < 0 ||
-        (rc = qfs_processor_read(t, qfs_json_get(t->json, "post_processor"), l->error)) < 0 ||
-        (rc = qfs_token_model_read(t, kind, model, qfs_json_get(model, "vocab"),
-                                   kind == QFS_MODEL_BPE ? qfs_json_get(model, "merges") : NULL,
-                                   l->error)) < 0)
-        return rc;
-    return add_file_tokens(l);
-}
-
-/* str(unk_token) */
-static struct qfs_text unknown_text(const struct loader *l)
-{
-    const struct qfs_named_token *unk = &l->t->named[QFS_NAMED_UNK];
-    return unk->set ? unk->token.content : QFS_TEXT("None");
-}
-
-/* vocab.json and merges.txt, or vocab.txt, where there is no tokenizer.json. */
-static int read_old_files(struct loader *l, const struct qfs_json **ret_vocab,
-                          const struct qfs_json **ret_merges)
-{
-    return qfs_fail(l->error, ENOENT, "%s: there is no such file, and %s needs it", l->t->shown,
-                    l->class.name);
-}
-
-/* The pipeline is the class's, vocabulary and post-processor are the file's. */
-static int build_from_class(struct loader *l)
-{
-    struct qfs_tokenizer *t = l->t;
-    const struct qfs_json *normalizer, *pre_tokenizer, *decoder, *options;
-    const struct qfs_json *vocab = NULL, *merges = NULL;
-    int rc;
-    if ((rc = parse_part(l, l->class.normalizer, &normalizer)) < 0 ||
-        (rc = parse_part(l, l->class.pre_tokenizer, &pre_tokenizer)) < 0 ||
-        (rc = parse_part(l, l->class.decoder, &decoder)) < 0 ||
-        (rc = parse_part(l, l->class.options, &options)) < 0)
-        return rc;
-    if (t->json) {
-        const struct qfs_json *model = qfs_json_get(t->json, "model");
-        vocab = qfs_json_get(model, "vocab");
-        if (l->class.model == QFS_MODEL_BPE)
-            merges = qfs_json_get(model, "merges");
-        /* The file's own parts are checked, though only the post-processor is taken. */
-        if ((rc = check_version(l)) < 0 || (rc = read_steps(l, qfs_json_get(t->json, "normalizer"),
-                                                            qfs_json_get(t->json, "pre_tokenizer"),
-                                                            qfs_json_get(t->json, "decoder"))) < 0)
-            return rc;
-        qfs_steps_done(&t->normalizers);
-        qfs_steps_done(&t->pre_tokenizers);
-        qfs_steps_done(&t->decoders);
-    } else if ((rc = read_old_files(l, &vocab, &merges)) < 0) {
-        return rc;
-    }
-    if ((rc = read_steps(l, normalizer, pre_tokenizer, decoder)) < 0 ||
-        (rc = qfs_processor_read(t, qfs_json_get(t->json, "post_processor"), l->error)) < 0 ||
-        (rc = qfs_token_model_read(t, l->class.model, options, vocab, merges, l->error)) < 0)
-        return rc;
-    if (t->tokens.has_unk) /* the table has a stand-in */
-        t->tokens.unk_token = unknown_text(l);
-    return 0;
-}
-
 /* -- tokens that the constructor adds ---------------------------------------------------------------------------- */
 
 static int compare_indices(const void *a, const void *b)
 {
-    const struct indexed_token *x = a, *y = b;
+    const struct qfs_indexed_token *x = a, *y = b;
     return x->index < y->index ? -1 : x->index > y->index;
 }
 
@@ -610,7 +30,7 @@ static bool is_named_content(const struct qfs_tokenizer *t, struct qfs_text cont
 }
 
 /* A token as add_tokens gets it: a plain text counts as special, and so does a name's token. */
-static int add_one(struct loader *l, const struct qfs_added_token *token, bool is_string)
+static int add_one(struct qfs_loader *l, const struct qfs_added_token *token, bool is_string)
 {
     struct qfs_added_token copy = *token;
     if (is_string || is_named_content(l->t, token->content))
@@ -618,7 +38,7 @@ static int add_one(struct loader *l, const struct qfs_added_token *token, bool i
     return qfs_added_add(l->t, &copy, l->error);
 }
 
-static int add_tokens(struct loader *l)
+static int add_tokens(struct qfs_loader *l)
 {
     struct qfs_tokenizer *t = l->t;
     struct qfs_map encoder = {0}; /* contents that are there, or about to be */
@@ -647,7 +67,7 @@ static int add_tokens(struct loader *l)
 
 /* add_tokens of all special tokens once more, with plain flags (Qwen2Tokenizer); or as special tokens
  * (_post_init). */
-static int add_special_again(struct loader *l, bool post_init)
+static int add_special_again(struct qfs_loader *l, bool post_init)
 {
     struct qfs_tokenizer *t = l->t;
     int rc = 0;
@@ -669,17 +89,21 @@ static int add_special_again(struct loader *l, bool post_init)
 
 /* -- the post-processor -------------------------------------------------------------------------------------------- */
 
-static int id_of(struct loader *l, enum qfs_flag wanted, size_t name, int64_t *ret_id)
+/* TemplateProcessing takes its parts as one text, cut at spaces and colons. */
+static bool fits_template(struct qfs_text text)
+{
+    return text.size && text.data[0] != '$' && !memchr(text.data, ' ', text.size) &&
+           !memchr(text.data, ':', text.size);
+}
+
+static int id_of(struct qfs_loader *l, enum qfs_flag wanted, size_t name, int64_t *ret_id)
 {
     const struct qfs_named_token *token = &l->t->named[name];
     uint32_t id;
     *ret_id = -1;
     if (wanted != QFS_FLAG_TRUE || !token->set)
         return 0;
-    if (!qfs_tokenizer_id(l->t, token->token.content, &id) ||
-        memchr(token->token.content.data, ' ', token->token.content.size) ||
-        memchr(token->token.content.data, ':', token->token.content.size) ||
-        token->token.content.data[0] == '$')
+    if (!qfs_tokenizer_id(l->t, token->token.content, &id) || !fits_template(token->token.content))
         return qfs_fail(l->error, EINVAL, "%s: its %s cannot stand in a template", l->model->path,
                         token->name.data);
     *ret_id = id;
@@ -687,7 +111,7 @@ static int id_of(struct loader *l, enum qfs_flag wanted, size_t name, int64_t *r
 }
 
 /* update_post_processor */
-static int update_processor(struct loader *l)
+static int update_processor(struct qfs_loader *l)
 {
     int64_t bos, eos;
     int rc;
@@ -698,7 +122,7 @@ static int update_processor(struct loader *l)
 }
 
 /* [CLS] text [SEP], as BERT's and RoBERTa's constructors end. */
-static int cls_sep_processor(struct loader *l)
+static int cls_sep_processor(struct qfs_loader *l)
 {
     struct qfs_named_token *cls = &l->t->named[QFS_NAMED_CLS], *sep = &l->t->named[QFS_NAMED_SEP];
     uint32_t cls_id = (uint32_t)l->class.cls_id, sep_id = (uint32_t)l->class.sep_id;
@@ -706,27 +130,30 @@ static int cls_sep_processor(struct loader *l)
               (!cls->set && l->class.cls_id >= 0);
     ok = ok && ((sep->set && qfs_tokenizer_id(l->t, sep->token.content, &sep_id)) ||
                 (!sep->set && l->class.sep_id >= 0));
+    if (l->class.model == QFS_MODEL_WORDPIECE) /* RoBERTa's processor takes any text */
+        ok = ok && (!cls->set || fits_template(cls->token.content)) &&
+             (!sep->set || fits_template(sep->token.content));
     if (!ok)
-        return qfs_fail(l->error, EINVAL, "%s: %s has no cls_token or no sep_token", l->model->path,
-                        l->class.name);
+        return qfs_fail(l->error, EINVAL, "%s: %s has no usable cls_token or sep_token",
+                        l->model->path, l->class.name);
     return qfs_processor_set(l->t, cls_id, sep_id, l->error);
 }
 
 /* -- all of it ------------------------------------------------------------------------------------------------------- */
 
-static int flag(struct loader *l, const char *name, bool *ret)
+static int flag(struct qfs_loader *l, const char *name, bool *ret)
 {
-    *ret = qfs_json_truthy(argument_value(l, name));
+    *ret = qfs_json_truthy(qfs_loader_value(l, name));
     return 0;
 }
 
 /* tokenizer.json's padding names a pad token where nothing else does. */
-static int pad_from_file(struct loader *l)
+static int pad_from_file(struct qfs_loader *l)
 {
     const struct qfs_json *padding = qfs_json_get(l->t->json, "padding");
     const struct qfs_json *token = qfs_json_get(padding, "pad_token");
     struct qfs_named_token *pad = &l->t->named[QFS_NAMED_PAD];
-    if (qfs_json_is_null(padding) || find_argument(l, "pad_token") || pad->set)
+    if (qfs_json_is_null(padding) || qfs_loader_argument(l, "pad_token") || pad->set)
         return 0;
     if (!qfs_json_is(token, QFS_JSON_STRING))
         return qfs_fail(l->error, EINVAL, "%s: its padding is malformed", l->t->shown);
@@ -737,8 +164,14 @@ static int pad_from_file(struct loader *l)
     return 0;
 }
 
+static int config_fail(const struct qfs_loader *l, const char *field, const char *what)
+{
+    return qfs_fail(l->error, EINVAL, "%s/tokenizer_config.json: %s %s", l->model->path, field,
+                    what);
+}
+
 /* transformers reads the template files, which must be UTF-8. */
-static int read_template_files(struct loader *l, bool *ret_any)
+static int read_template_files(struct qfs_loader *l, bool *ret_any)
 {
     struct qfs_text text;
     struct stat st;
@@ -750,9 +183,9 @@ static int read_template_files(struct loader *l, bool *ret_any)
 }
 
 /* A list of chat templates becomes a dict there, so each must have a name. */
-static int check_templates(struct loader *l)
+static int check_templates(struct qfs_loader *l)
 {
-    const struct qfs_json *list = argument_value(l, "chat_template");
+    const struct qfs_json *list = qfs_loader_value(l, "chat_template");
     bool any;
     int rc = read_template_files(l, &any);
     if (rc < 0 || any || !qfs_json_is(list, QFS_JSON_ARRAY))
@@ -763,13 +196,14 @@ static int check_templates(struct loader *l)
     return 0;
 }
 
-static int construct(struct loader *l)
+static int construct(struct qfs_loader *l)
 {
     struct qfs_tokenizer *t = l->t;
-    int rc = l->class.kind == QFS_CLASS_FILE ? build_from_file(l) : build_from_class(l);
+    int rc = qfs_loader_build(l);
     if (rc < 0 || (rc = pad_from_file(l)) < 0 || (rc = check_templates(l)) < 0)
         return rc;
-    bool explicit = find_argument(l, "add_bos_token") || find_argument(l, "add_eos_token");
+    bool explicit =
+        qfs_loader_argument(l, "add_bos_token") || qfs_loader_argument(l, "add_eos_token");
     flag(l, "add_bos_token", &t->add_bos);
     flag(l, "add_eos_token", &t->add_eos);
     flag(l, "split_special_tokens", &t->split_special_tokens);
@@ -799,7 +233,7 @@ static int construct(struct loader *l)
     return rc;
 }
 
-static int read_files(struct loader *l)
+static int read_files(struct qfs_loader *l)
 {
     struct qfs_tokenizer *t = l->t;
     char *text = NULL;
@@ -831,7 +265,7 @@ int qfs_tokenizer_open(const struct qfs_model *model, struct qfs_tokenizer **ret
                        struct qfs_error *error)
 {
     struct qfs_tokenizer *t = calloc(1, sizeof(*t));
-    struct loader l = {.t = t, .model = model, .error = error};
+    struct qfs_loader l = {.t = t, .model = model, .error = error};
     if (!t)
         return qfs_fail_memory(error);
     t->model = model;
@@ -840,9 +274,9 @@ int qfs_tokenizer_open(const struct qfs_model *model, struct qfs_tokenizer **ret
         rc = qfs_tokenizer_choose(model, l.config, l.byte_level, &l.class, error);
     if (rc == 0) {
         t->class_name = l.class.name;
-        rc = start_arguments(&l);
+        rc = qfs_loader_read_arguments(&l);
     }
-    if (rc == 0 && (rc = read_special(&l)) == 0)
+    if (rc == 0)
         rc = construct(&l);
     qfs_map_done(&l.places);
     if (rc < 0) {
@@ -865,64 +299,4 @@ void qfs_tokenizer_close(struct qfs_tokenizer *t)
     qfs_arena_done(&t->scratch);
     qfs_arena_done(&t->arena);
     free(t);
-}
-
-/* -- encoding and decoding ------------------------------------------------------------------------------------------------ */
-
-/* The templates around the ids. */
-static int post_process(const struct qfs_tokenizer *t, bool special, struct qfs_ids *ids,
-                        struct qfs_error *error)
-{
-    for (size_t i = 0; i < t->ntemplates; i++) {
-        struct qfs_ids out = {0};
-        for (size_t j = 0; j < t->templates[i].count; j++) {
-            const struct qfs_template_part *part = &t->templates[i].parts[j];
-            for (size_t k = 0; part->text && k < ids->count; k++)
-                qfs_ids_add(&out, ids->items[k]);
-            if (!part->text && special)
-                qfs_ids_add(&out, part->id);
-        }
-        out.failed = out.failed || ids->failed;
-        free(ids->items);
-        *ids = out;
-    }
-    return ids->failed ? qfs_fail_memory(error) : 0;
-}
-
-int qfs_tokenizer_encode(struct qfs_tokenizer *t, struct qfs_text text, bool special,
-                         struct qfs_ids *ids, struct qfs_error *error)
-{
-    struct qfs_bits bits = {0};
-    qfs_arena_done(&t->scratch);
-    ids->count = 0;
-    int rc = qfs_added_extract(t, text, &bits, error);
-    if (rc == 0)
-        rc = qfs_pre_tokenize(t, &bits, error);
-    for (size_t i = 0; i < bits.count && rc == 0; i++) {
-        if (bits.items[i].id >= 0)
-            qfs_ids_add(ids, (uint32_t)bits.items[i].id);
-        else
-            rc = qfs_token_model_encode(t, bits.items[i].text, ids, error);
-    }
-    qfs_bits_done(&bits);
-    return rc < 0 ? rc : post_process(t, special, ids, error);
-}
-
-int qfs_tokenizer_decode(struct qfs_tokenizer *t, const struct qfs_ids *ids,
-                         struct qfs_text *ret_text, struct qfs_error *error)
-{
-    qfs_arena_done(&t->scratch);
-    struct qfs_text *tokens = qfs_arena_array(&t->scratch, ids->count, sizeof(*tokens));
-    size_t count = 0;
-    if (!tokens)
-        return qfs_fail_memory(error);
-    for (size_t i = 0; i < ids->count; i++) {
-        uint32_t id = ids->items[i];
-        const struct qfs_added_entry *entry = qfs_added_get(&t->added, id);
-        if (entry)
-            tokens[count++] = entry->normalized.data ? entry->normalized : entry->token.content;
-        else if (id < t->tokens.limit && t->tokens.texts[id].data)
-            tokens[count++] = t->tokens.texts[id];
-    }
-    return qfs_decode_tokens(t, tokens, count, ret_text, error);
 }

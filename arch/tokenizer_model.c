@@ -120,6 +120,13 @@ static int read_vocab(struct qfs_tokenizer *t, const struct qfs_json *vocab,
         rc = qfs_json_is(item, QFS_JSON_STRING) ? add_token(t, qfs_json_text(item), i, error)
                                                 : malformed(t, "vocab", error);
     }
+    /* A text that is there twice has the later id only. */
+    for (uint32_t i = 0; rc == 0 && vocab->kind == QFS_JSON_ARRAY && i < vocab->count; i++) {
+        uint64_t id = i;
+        qfs_map_get(&t->tokens.ids, t->tokens.texts[i], &id);
+        if (id != i)
+            t->tokens.texts[i] = (struct qfs_text){0};
+    }
     return rc;
 }
 

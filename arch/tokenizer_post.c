@@ -53,6 +53,29 @@ static bool pair_id(const struct qfs_json *pair, int64_t *ret_id)
            qfs_json_int(id, ret_id) && *ret_id >= 0 && *ret_id <= UINT32_MAX;
 }
 
+static bool is_u32(const struct qfs_json *value)
+{
+    return qfs_json_is(value, QFS_JSON_INT) && value->integer >= 0 && value->integer <= UINT32_MAX;
+}
+
+/* {"Sequence": {"id": "A", "type_id": 0}} or {"SpecialToken": …} */
+static bool is_piece(const struct qfs_json *entry)
+{
+    const struct qfs_json *sequence = qfs_json_get(entry, "Sequence");
+    const struct qfs_json *inner = sequence ? sequence : qfs_json_get(entry, "SpecialToken");
+    struct qfs_text id = qfs_json_text(qfs_json_get(inner, "id"));
+    return id.data && is_u32(qfs_json_get(inner, "type_id")) &&
+           (!sequence || qfs_text_is(id, "A") || qfs_text_is(id, "B"));
+}
+
+static bool are_pieces(const struct qfs_json *list)
+{
+    for (uint32_t i = 0; qfs_json_is(list, QFS_JSON_ARRAY) && i < list->count; i++)
+        if (!is_piece(&list->items[i]))
+            return false;
+    return qfs_json_is(list, QFS_JSON_ARRAY);
+}
+
 /* One entry of `single`: appends its parts. */
 static int piece(struct qfs_tokenizer *t, const struct qfs_json *entry,
                  const struct qfs_json *specials, struct qfs_template_part *parts, size_t *count,
@@ -72,8 +95,7 @@ static int piece(struct qfs_tokenizer *t, const struct qfs_json *entry,
         return malformed(t, error);
     for (uint32_t i = 0; i < ids->count; i++) {
         const struct qfs_json *id = &ids->items[i];
-        if (id->kind != QFS_JSON_INT || id->integer < 0 || id->integer > UINT32_MAX ||
-            *count == room)
+        if (!is_u32(id) || *count == room)
             return malformed(t, error);
         parts[(*count)++].id = (uint32_t)id->integer;
     }
@@ -88,8 +110,8 @@ static int read_template(struct qfs_tokenizer *t, const struct qfs_json *json,
     const struct qfs_json *specials = qfs_json_get(json, "special_tokens");
     struct qfs_template_part parts[ROOM] = {0};
     size_t count = 0;
-    if (!qfs_json_is(single, QFS_JSON_ARRAY) || !qfs_json_is(specials, QFS_JSON_OBJECT) ||
-        !qfs_json_is(qfs_json_get(json, "pair"), QFS_JSON_ARRAY))
+    if (!are_pieces(single) || !are_pieces(qfs_json_get(json, "pair")) ||
+        !qfs_json_is(specials, QFS_JSON_OBJECT))
         return malformed(t, error);
     for (uint32_t i = 0; i < single->count; i++) {
         int rc = piece(t, &single->items[i], specials, parts, &count, ROOM, error);
@@ -128,7 +150,10 @@ int qfs_processor_read(struct qfs_tokenizer *t, const struct qfs_json *json,
                                                    : qfs_processor_read(t, &list->items[i], error);
         return rc;
     }
-    if (qfs_text_is(qfs_json_text(qfs_json_get(json, "type")), "ByteLevel"))
+    const struct qfs_json *regex = qfs_json_get(json, "use_regex");
+    if (qfs_text_is(qfs_json_text(qfs_json_get(json, "type")), "ByteLevel") &&
+        qfs_json_is_bool(qfs_json_get(json, "add_prefix_space")) &&
+        qfs_json_is_bool(qfs_json_get(json, "trim_offsets")) && (!regex || qfs_json_is_bool(regex)))
         return 0; /* it moves offsets only */
     return malformed(t, error);
 }

@@ -63,7 +63,8 @@ bool qfs_rust_word(uint32_t c)
     utf8proc_category_t category = utf8proc_category((utf8proc_int32_t)c);
     return (category >= UTF8PROC_CATEGORY_LU && category <= UTF8PROC_CATEGORY_NL) ||
            category == UTF8PROC_CATEGORY_PC || c == 0x200C || c == 0x200D ||
-           (c >= 0x24B6 && c <= 0x24E9);
+           (c >= 0x24B6 && c <= 0x24E9) || (c >= 0x1F130 && c <= 0x1F149) ||
+           (c >= 0x1F150 && c <= 0x1F169) || (c >= 0x1F170 && c <= 0x1F189);
 }
 
 /* Spans of single characters that `is` says yes to, and of what lies between them. */

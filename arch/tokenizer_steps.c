@@ -223,6 +223,13 @@ static int read_wordpiece(const struct source *s, struct qfs_step *step)
     return rc < 0 ? rc : read_bool(s, "cleanup", NULL, &step->cleanup);
 }
 
+/* Known there, not here: an error where it is used. */
+static int read_unsupported(const struct source *s, struct qfs_step *step)
+{
+    step->text = qfs_text_of(s->type);
+    return 0;
+}
+
 struct entry {
     const char *type;
     enum qfs_step_kind kind;
@@ -238,6 +245,7 @@ static const struct entry normalizers[] = {
     {"NFKC", QFS_STEP_NFKC, NULL},
     {"NFKD", QFS_STEP_NFKD, NULL},
     {"Nmt", QFS_STEP_NMT, NULL},
+    {"Precompiled", QFS_STEP_UNSUPPORTED, read_unsupported},
     {"Prepend", QFS_STEP_PREPEND, read_prepend},
     {"Replace", QFS_STEP_REPLACE, read_replace},
     {"Strip", QFS_STEP_STRIP_SPACES, read_strip_spaces},
@@ -254,6 +262,7 @@ static const struct entry pre_tokenizers[] = {
     {"Metaspace", QFS_STEP_METASPACE, read_metaspace},
     {"Punctuation", QFS_STEP_PUNCTUATION, read_punctuation},
     {"Split", QFS_STEP_SPLIT, read_split},
+    {"UnicodeScripts", QFS_STEP_UNSUPPORTED, read_unsupported},
     {"Whitespace", QFS_STEP_WHITESPACE, NULL},
     {"WhitespaceSplit", QFS_STEP_WHITESPACE_SPLIT, NULL},
     {NULL},
@@ -263,6 +272,7 @@ static const struct entry decoders[] = {
     {"BPEDecoder", QFS_STEP_BPE_DECODER, read_suffix},
     {"ByteFallback", QFS_STEP_BYTE_FALLBACK, NULL},
     {"ByteLevel", QFS_STEP_BYTE_LEVEL, read_byte_level},
+    {"CTC", QFS_STEP_UNSUPPORTED, read_unsupported},
     {"Fuse", QFS_STEP_FUSE, NULL},
     {"Metaspace", QFS_STEP_METASPACE, read_metaspace},
     {"Replace", QFS_STEP_REPLACE, read_replace},

@@ -132,6 +132,9 @@ static int load_auto(struct qfs_model *model, struct qfs_error *error)
                       model->path);
     if (rc == 0) {
         model->config_auto = m->state == RULE_RUNNING;
+        model->config_refused = m->state == RULE_RAISED && m->exception &&
+                                strcmp(m->exception, "ValueError") != 0 &&
+                                strcmp(m->exception, "OSError") != 0;
         rc = rename_text_config(model, config, error);
     }
     qfs_arena_done(&m->arena);

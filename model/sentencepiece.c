@@ -5,6 +5,7 @@
  * the first, scalars by the last value, which is what parsing field by field gives by itself. */
 #include "quantfs/model.h"
 
+#include <math.h>
 #include <string.h>
 
 /* Llama 4 has 202 thousand pieces, gemma 262 thousand. */
@@ -227,6 +228,8 @@ static int check_piece(const struct qfs_sentencepiece *model, size_t i, struct n
                   piece->type == QFS_PIECE_UNUSED;
     if (piece->text.size == 0 || memchr(piece->text.data, 0, piece->text.size))
         return qfs_fail(error, EINVAL, "%s: piece %zu is empty or has a zero byte", shown, i);
+    if (model->kind == QFS_SENTENCEPIECE_UNIGRAM && !isfinite(piece->score))
+        return qfs_fail(error, EINVAL, "%s: the score of piece %zu is not finite", shown, i);
     /* A BPE model has one name space, the others have two. */
     bool plain = normal || model->kind == QFS_SENTENCEPIECE_BPE;
     int fresh = qfs_map_set(plain ? &names->plain : &names->reserved, piece->text, i);

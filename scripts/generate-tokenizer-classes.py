@@ -103,7 +103,8 @@ for name in names:
     defaults = ', '.join(f'.{k} = {tri[parameters[k].default]}' for k in TRIALS if k in parameters)
     ids = ABSENT_IDS.get(name, (-1, -1))
     print(f'    {{.name = {c(name)}, .wordpiece = {"true" if cls.model.__name__ == "WordPiece" else "false"}, .post = POST_{POST[name]}, '
-          f'.cls_id = {ids[0]}, .sep_id = {ids[1]}, .adds_special = {"true" if name in ADDS_SPECIAL else "false"},\n'
+          f'.cls_id = {ids[0]}, .sep_id = {ids[1]}, .adds_special = {"true" if name in ADDS_SPECIAL else "false"}, '
+          f'.old_files = {"true" if cls.vocab_files_names.get("vocab_file") in ("vocab.json", "vocab.txt") else "false"},\n'
           f'     .special = {{{", ".join(default_c(parameters, s) for s in SPECIAL)}}},\n'
           f'     .defaults = {{{defaults}}},\n'
           f'     .variants = variants_{name}, .nvariants = QFS_COUNT(variants_{name})}},')

@@ -229,8 +229,11 @@ def damage(r, data):
     if not path:
         return
     parent, key = path[-1]
+    if key == 'type':   # without a type the tokenizers library guesses by the other fields
+        parent[key] = 'x'
+        return
     value = r.choice([None, 7, -1, 'x', [], {}, True, 1.5, [None], {'type': 'x'}, 'delete'])
-    if value == 'delete':
+    if value == 'delete' and key != 'type':
         del parent[key]
     else:
         parent[key] = value
@@ -272,6 +275,7 @@ def tokenizer_case(r, d):
     if r.random() < .1:
         data['padding'] = {'strategy': 'BatchLongest', 'direction': 'Right', 'pad_to_multiple_of': None, 'pad_id': 0, 'pad_type_id': 0, 'pad_token': r.choice(TOKENS)}
     if r.random() < .1:
+        data = json.loads(json.dumps(data))
         damage(r, data)
     config = {'architectures': ['LlamaForCausalLM'], 'vocab_size': r.choice([len(known) + 40] * 6 + [len(known), len(vocab)]), 'bos_token_id': r.choice([1, None, 10 ** 6]), 'pad_token_id': r.choice([0, None])}
     if r.random() < .1:
@@ -284,7 +288,16 @@ def tokenizer_case(r, d):
         config['_name_or_path'] = r.choice(['deepseek-ai/deepseek-coder-33b', 'DeepSeek-AI/DeepSeek-R1-Distill-Llama-8B', 'x/y'])
     if config.get('model_type') in ('bert', 'roberta'):
         config['type_vocab_size'] = 2
-    write(d / 'tokenizer.json', data)
+    old = r.random() < .08   # a directory from before tokenizer.json
+    if not old:
+        write(d / 'tokenizer.json', data)
+    if old and kind == 'wordpiece':
+        config['model_type'] = 'no_such_type'
+        (d / 'vocab.txt').write_text('\n'.join([*vocab, *r.choice([[], [''], ['x  ']])]), encoding='utf-8')
+    elif old:
+        write(d / 'vocab.json', {**vocab, **({'x y': 1.5} if r.random() < .05 else {})})
+        (d / 'merges.txt').write_text(r.choice(['#version: 0.2\n', '']) + '\n'.join(' '.join(m) for m in merges) + r.choice(['\n', '', '\n\n']), encoding='utf-8')
+        config['model_type'] = 'no_such_type'
     write(d / 'config.json', config)
     names = list(ids)
     tc = {}
@@ -317,7 +330,9 @@ def tokenizer_case(r, d):
         tc['auto_map'] = {'AutoTokenizer': ['a.B', None]} if r.random() < .5 else {}
     if r.random() < .03:
         damage(r, tc)
-    if r.random() < .92:
+    if old:
+        tc['tokenizer_class'] = r.choice(['BertTokenizer', 'DistilBertTokenizerFast'] if kind == 'wordpiece' else ['GPT2Tokenizer', 'Qwen2Tokenizer', 'GPTNeoXTokenizer', 'CohereTokenizer', 'RobertaTokenizer'])
+    if r.random() < .92 or old:
         write(d / 'tokenizer_config.json', tc)
     if r.random() < .15:
         special = {f'{n}_token': r.choice([r.choice(names + TOKENS), {'content': r.choice(names + TOKENS), 'lstrip': r.random() < .3, 'rstrip': False, 'normalized': r.random() < .5, 'single_word': False}]) for n in r.sample(['bos', 'eos', 'unk', 'pad', 'cls', 'sep', 'mask'], 3)}

@@ -178,12 +178,12 @@ static int dump(method_fn *run, char *path)
         printf("error: %s\n", path);
         return 1;
     }
-    if (qfs_json_read(&arena, model.dir_fd, "config.json", 64 << 20, "config.json",
-                      &model.config_raw, &error) < 0)
+    model.name = basename(path);
+    if (qfs_config_load(&model, &error) < 0)
         goto out;
-    model.config = model.config_raw;
-    struct qfs_json *hparams = qfs_dict_copy(&arena, model.config);
-    const struct qfs_json *inner = qfs_json_get(model.config, "text_config");
+    /* Not config: what AutoConfig makes of the numbers is not what is looked at here. */
+    struct qfs_json *hparams = qfs_dict_copy(&arena, model.config_raw);
+    const struct qfs_json *inner = qfs_json_get(model.config_raw, "text_config");
     if (!hparams || qfs_dict_merge(&arena, hparams, inner) < 0 ||
         run(&conversion, hparams, &error) < 0)
         goto out;
@@ -194,6 +194,7 @@ out:
     if (rc)
         printf("error: %s\n", error.text);
     qfs_arena_done(&conversion.arena);
+    qfs_arena_done(&model.arena);
     qfs_arena_done(&arena);
     close(model.dir_fd);
     return rc;
