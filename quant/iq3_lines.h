@@ -8,21 +8,19 @@
  * cell costs two lookups of A and B a point instead of four products a point and try:
  *   - measure all lines at both ends of the run. If the same point is clearly least at both, it is
  *     between them: a line that is above another at both ends is so between them;
- *   - if two points a and b are, measure all lines where theirs cross. If none is below there, a is
- *     least up to the crossing and b after it (the least of lines is concave);
- *   - else measure at every try of the run.
- * Where it is not clear, try by try, the reference's own sums decide (iq3_measure).
+ *   - else only points remain that are not clearly above the first end's least one at both ends,
+ *     nor above the last end's, mostly these two. Their lines are measured at every try (a lane is
+ *     a try); where the least two come close, the reference's own sums decide (iq3_measure).
  *
  * What "clearly" means. Let u = 2^-24, M[i] = 15 s + |x[i]|, T = sum w M^2; q is at most 15. Of the
  * reference's sum: s * q - x is off by at most 2 u M, its square by 4 u M^2, the two products round
  * twice, so each term is off by 6 u w M^2, and the three additions bring it to 9 u T. Two points
  * whose true d differ by more than 18 u T come out in that order. Of ours: A is off by 4 u A
  * (two products, two additions), B by 4 u B, the product and the difference round: s times the
- * line's value is off by 6 u T, the difference of two by 12 u T (by 16 u T where it is taken from
- * differences of A and B). So points whose lines differ by more than 34 u T / s are in the true
- * order and in the reference's. T / s is convex in s: between two scales it is below its chord,
+ * line's value is off by 6 u T, the difference of two by 12 u T. So points whose lines differ by
+ * more than 30 u T / s are in the true order and in the reference's. T / s is convex in s: between two scales it is below its chord,
  * while the difference of two lines is its own chord, hence what is clear at two scales is clear
- * between them. We take T at the largest s over the smallest s, and 2.5e-6 for 34 u = 2.03e-6,
+ * between them. We take T at the largest s over the smallest s, and 2e-6 for 30 u = 1.79e-6,
  * which leaves room for the terms in u^2. This holds while nothing overflows or loses bits below
  * 2^-126: T between 1e-35 * (1 + M) and 1e37 (underflow adds at most some 2^-149 * (1 + M) to d).
  * Other groups have an infinite tolerance, so that nothing is clear there; where all w are zero, all
@@ -45,26 +43,28 @@ enum {
 
 /* Tries first..last of a group have the same cell. */
 struct iq3_run {
-    int32_t cell;   /* then the cell number of the point chosen */
+    int32_t value;  /* see IQ3_OFF_GRID */
     uint32_t start; /* the cell's list; count is 0 for a cell on the grid */
     uint16_t count;
     uint8_t group, first, last;
 };
 
+/* A try's result for a group is the cell number of a grid point, and this if it was chosen from a
+ * list. */
+enum { IQ3_OFF_GRID = 4096 };
+
 struct iq3_group {
     float a[4][8], b[4][8]; /* what digit l of weight i adds to A and B */
-    float tolerance;
-    int32_t digits; /* ones where a weight has importance: three bits each */
 };
 
-/* The lines of a run's points. */
+/* The lines of a run's points. Unused entries are infinitely high: b is -infinity. */
 struct iq3_lines {
     float a[IQ3_VECTORS * QFS_LANES], b[IQ3_VECTORS * QFS_LANES];
 };
 
 /* A run whose ends did not settle it, with the points that could be least there. */
 struct iq3_open {
-    struct iq3_run *run;
+    const struct iq3_run *run;
     uint64_t least_first, least_last;
     struct iq3_lines lines;
 };
@@ -73,58 +73,63 @@ struct iq3_sub {
     const struct qfs_grid *grid;
     const float *x, *root;
     float iscale[IQ3_TRIES], scale[IQ3_TRIES + QFS_LANES]; /* of each try */
-    struct iq3_group group[IQ3_GROUPS];
+    struct iq3_group group[IQ3_GROUPS + 1];  /* one more for what 16 lanes write over */
+    float tolerance[IQ3_GROUPS + QFS_LANES]; /* how near lines may come */
+    int32_t digits[IQ3_GROUPS + QFS_LANES];  /* ones where a weight has importance */
     int nruns;
     struct iq3_run run[IQ3_RUNS];
 };
 
-/* What the digits of weight i add to A and B, and how near lines may come. */
-LANE_FN void iq3_group_prepare(const float *x, const float *root, float least_scale,
-                               float greatest_scale, struct iq3_group *group)
+LANE_TABLE float iq3_odd[16] = {1, 3, 5, 7, 9, 11, 13, 15, 1, 3, 5, 7, 9, 11, 13, 15};
+
+/* What the digits of each weight add to A and B. Entries are written in order, 16 lanes also over
+ * the next one's. */
+LANE_FN void iq3_prepare_lines(struct iq3_sub *sub)
 {
-    static const float odd[16] = {1, 3, 5, 7, 9, 11, 13, 15, 1, 3, 5, 7, 9, 11, 13, 15};
     enum { STEP = QFS_LANES > 8 ? 8 : QFS_LANES };
-    float total = 0, reach = 0, sum = 0;
-    group->digits = 0;
-    for (int i = 0; i < 4; i++) {
-        const lf w = lf_set(root[i]), wx = lf_set(2 * (root[i] * x[i]));
-        /* 16 lanes write beyond the 8 entries, what the next ones then overwrite */
-        float both[2][8 + QFS_LANES];
-        for (int l = 0; l < 8; l += STEP) {
-            const lf q = lf_load(odd + l);
-            lf_store(both[0] + l, w * q * q);
-            lf_store(both[1] + l, wx * q);
-        }
-        memcpy(group->a[i], both[0], sizeof(group->a[i]));
-        memcpy(group->b[i], both[1], sizeof(group->b[i]));
-        const float far = 15 * greatest_scale + __builtin_fabsf(x[i]);
-        total += root[i] * far * far;
-        reach = reach > far ? reach : far;
-        sum += root[i];
-        group->digits |= (root[i] != 0 ? 7 : 0) << 3 * i;
+    for (int g = 0; g < IQ3_GROUPS; g++) {
+        struct iq3_group *group = &sub->group[g];
+        for (int i = 0; i < 4; i++)
+            for (int l = 0; l < 8; l += STEP)
+                lf_store(group->a[i] + l, lf_set(sub->root[4 * g + i]) * lf_load(iq3_odd + l) *
+                                              lf_load(iq3_odd + l));
+        for (int i = 0; i < 4; i++)
+            for (int l = 0; l < 8; l += STEP)
+                lf_store(group->b[i] + l, lf_set(2 * (sub->root[4 * g + i] * sub->x[4 * g + i])) *
+                                              lf_load(iq3_odd + l));
     }
-    const bool regular = total > 1e-35f * (1 + reach) && total < 1e37f;
-    const bool nothing = sum == 0 && reach < 1e18f;
-    group->tolerance = regular ? 2.5e-6f * total / least_scale : nothing ? 0 : __builtin_inff();
 }
 
-/* Lanes from `count` on become infinite, count in 1..QFS_LANES. */
+/* How near lines may come, and which digits count. A lane is a group. */
+LANE_FN void iq3_prepare_tolerances(float least_scale, float greatest_scale, struct iq3_sub *sub)
+{
+    const lf reach = lf_set(15 * greatest_scale), zero = lf_set(0.f);
+    const lf infinite = lf_set(__builtin_inff());
+    for (int g = 0; g < IQ3_GROUPS; g += QFS_LANES) {
+        lf x[4], w[4], total = zero, most = zero;
+        li digits = li_set(0);
+        lf_transpose(sub->x + 4 * g, 4, 4, x);
+        lf_transpose(sub->root + 4 * g, 4, 4, w);
+        for (int i = 0; i < 4; i++) {
+            const lf far = reach + lf_abs(x[i]);
+            total = total + w[i] * far * far;
+            most = lf_max(most, far);
+            digits = digits | li_select(lf_ne(w[i], zero), li_set(7 << 3 * i), li_set(0));
+        }
+        const lm regular = lm_and(lf_gt(total, lf_set(1e-35f) * (lf_set(1.f) + most)),
+                                  lf_lt(total, lf_set(1e37f)));
+        const lm nothing = lm_and(li_eq(digits, li_set(0)), lf_lt(most, lf_set(1e18f)));
+        const lf tolerance = lf_set(2e-6f) * total / lf_set(least_scale);
+        lf_store(sub->tolerance + g,
+                 lf_select(regular, tolerance, lf_select(nothing, zero, infinite)));
+        li_store(sub->digits + g, digits);
+    }
+}
+
+/* Lanes from `count` on become -infinity, count in 0..QFS_LANES. */
 LANE_FN lf iq3_cut(lf value, int count)
 {
-    return lf_select(li_lt(li_iota(), li_set(count)), value, lf_set(__builtin_inff()));
-}
-
-/* The points whose value is at most `tolerance` above the least: bit j is point j. */
-LANE_FN uint64_t iq3_nearly_least(const lf *value, int nvectors, int count, lf tolerance)
-{
-    lf least = iq3_cut(value[nvectors - 1], count - (nvectors - 1) * QFS_LANES);
-    for (int v = 0; v < nvectors - 1; v++)
-        least = lf_min(value[v], least);
-    const lf bound = lf_least(least) + tolerance;
-    uint64_t bits = 0;
-    for (int v = 0; v < nvectors; v++)
-        bits |= (uint64_t)lm_bits(lf_le(value[v], bound)) << v * QFS_LANES;
-    return bits & ((1ull << count) - 1);
+    return lf_select(li_lt(li_iota(), li_set(count)), value, lf_set(-__builtin_inff()));
 }
 
 LANE_FN int iq3_first(uint64_t bits)
@@ -133,26 +138,14 @@ LANE_FN int iq3_first(uint64_t bits)
                                       << 63); /* slack of the grid's lists: any entry can be read */
 }
 
-/* The first of `points` if all of them are equal to it, else -1. */
-LANE_FN int iq3_agree(const struct iq3_sub *sub, const struct iq3_run *run, uint64_t points)
-{
-    const uint16_t *list = sub->grid->packed + run->start;
-    const int first = iq3_first(points);
-    for (uint64_t rest = points & (points - 1); rest; rest &= rest - 1)
-        if ((list[first] ^ list[__builtin_ctzll(rest)]) & sub->group[run->group].digits)
-            return -1;
-    return points ? first : -1;
-}
-
 /* The reference's own choice of a cell's list at one scale. A lane is a point. */
 LANE_FN int iq3_measure(const struct qfs_grid *grid, uint32_t start, int count, const float *x,
                         const float *root, float scale)
 {
-    static const float odd[16] = {1, 3, 5, 7, 9, 11, 13, 15, 1, 3, 5, 7, 9, 11, 13, 15};
     enum { STEP = QFS_LANES > 8 ? 8 : QFS_LANES };
     float term[4][8 + QFS_LANES];
     for (int l = 0; l < 8; l += STEP) {
-        const lf product = lf_set(scale) * lf_load(odd + l);
+        const lf product = lf_set(scale) * lf_load(iq3_odd + l);
         for (int i = 0; i < 4; i++) {
             const lf difference = product - lf_set(x[i]);
             lf_store(term[i] + l, lf_set(root[i]) * difference * difference);
@@ -165,18 +158,17 @@ LANE_FN int iq3_measure(const struct qfs_grid *grid, uint32_t start, int count, 
         lf d = lf_lookup8_mod(term[0], digits) + lf_lookup8_mod(term[1], digits >> 3);
         d = d + lf_lookup8_mod(term[2], digits >> 6);
         d = d + lf_lookup8_mod(term[3], digits >> 9);
+        lm less = lf_lt(d, best);
         if (count - j < QFS_LANES)
-            d = iq3_cut(d, count - j);
-        const lm less = lf_lt(d, best);
+            less = lm_and(less, li_lt(li_iota(), li_set(count - j)));
         best = lf_select(less, d, best);
         at = li_select(less, li_set(j), at);
     }
     /* the least lane, and of equal ones the first in the list */
-    const lm least = lf_eq(best, lf_least(best));
     int32_t each[QFS_LANES];
     li_store(each, at + li_iota());
     int first = count - 1;
-    for (uint32_t bits = lm_bits(least); bits; bits &= bits - 1) {
+    for (uint32_t bits = lm_bits(lf_eq(best, lf_least(best))); bits; bits &= bits - 1) {
         const int32_t here = each[__builtin_ctz(bits)];
         first = here < first ? here : first;
     }
@@ -187,7 +179,7 @@ LANE_FN int iq3_measure(const struct qfs_grid *grid, uint32_t start, int count, 
  * ------------------------------------------------------------------------------------------ */
 
 /* Settles the runs whose ends have one least point, leaves the others in `open`, whose number is
- * returned. Lists have at most `nvectors` times QFS_LANES points; 0: find out. */
+ * returned. Lists have at most `most` times QFS_LANES points; 0: find out. A lane is a point. */
 LANE_FN int iq3_settle_ends(struct iq3_sub *sub, const uint8_t *queue, int nqueued, int most,
                             struct iq3_open *open)
 {
@@ -205,88 +197,103 @@ LANE_FN int iq3_settle_ends(struct iq3_sub *sub, const uint8_t *queue, int nqueu
             const li d1 = d0 >> 3, d2 = d0 >> 6, d3 = d0 >> 9;
             const lf a = (lf_lookup8_mod(group->a[0], d0) + lf_lookup8_mod(group->a[1], d1)) +
                          (lf_lookup8_mod(group->a[2], d2) + lf_lookup8_mod(group->a[3], d3));
-            const lf b = (lf_lookup8_mod(group->b[0], d0) + lf_lookup8_mod(group->b[1], d1)) +
-                         (lf_lookup8_mod(group->b[2], d2) + lf_lookup8_mod(group->b[3], d3));
+            lf b = (lf_lookup8_mod(group->b[0], d0) + lf_lookup8_mod(group->b[1], d1)) +
+                   (lf_lookup8_mod(group->b[2], d2) + lf_lookup8_mod(group->b[3], d3));
+            if (v == nvectors - 1)
+                b = iq3_cut(b, run->count - v * QFS_LANES);
             lf_store(slot->lines.a + v * QFS_LANES, a);
             lf_store(slot->lines.b + v * QFS_LANES, b);
             first[v] = s_first * a - b;
             last[v] = s_last * a - b;
         }
-        const lf tolerance = lf_set(group->tolerance);
-        const uint64_t least_first = iq3_nearly_least(first, nvectors, run->count, tolerance);
-        const uint64_t least_last = iq3_nearly_least(last, nvectors, run->count, tolerance);
-        run->cell = list[iq3_first(least_first)];
+        lf bound_first = first[0], bound_last = last[0];
+        for (int v = 1; v < nvectors; v++) {
+            bound_first = lf_min(first[v], bound_first);
+            bound_last = lf_min(last[v], bound_last);
+        }
+        lf_least2(&bound_first, &bound_last);
+        const lf tolerance = lf_set(sub->tolerance[run->group]);
+        bound_first = bound_first + tolerance;
+        bound_last = bound_last + tolerance;
+        uint64_t least_first = 0, least_last = 0;
+        for (int v = 0; v < nvectors; v++) {
+            least_first |= (uint64_t)lm_bits(lf_le(first[v], bound_first)) << v * QFS_LANES;
+            least_last |= (uint64_t)lm_bits(lf_le(last[v], bound_last)) << v * QFS_LANES;
+        }
+        run->value = list[iq3_first(least_first)] | IQ3_OFF_GRID;
         slot->run = run;
         slot->least_first = least_first;
         slot->least_last = least_last;
-        const bool settled =
-            least_first == least_last && least_first && !(least_first & (least_first - 1));
-        nopen += !settled;
+        const uint64_t below = least_first - 1;
+        const bool one = (least_first ^ below) > below;
+        nopen += !(one & (least_first == least_last));
     }
     return nopen;
 }
 
-/* Lines of an open run at one scale. */
-LANE_FN uint64_t iq3_open_at(const struct iq3_open *open, float scale, float tolerance)
-{
-    const int nvectors = (open->run->count + QFS_LANES - 1) / QFS_LANES;
-    lf value[IQ3_VECTORS];
-    for (int v = 0; v < nvectors; v++)
-        value[v] = lf_set(scale) * lf_load(open->lines.a + v * QFS_LANES) -
-                   lf_load(open->lines.b + v * QFS_LANES);
-    return iq3_nearly_least(value, nvectors, open->run->count, lf_set(tolerance));
-}
-
-/* The cell number for one try of an open run. */
-LANE_FN int32_t iq3_open_try(const struct iq3_sub *sub, const struct iq3_open *open, int try)
+/* The points of an open run that can be least somewhere. Of equal points only the first. */
+LANE_FN uint64_t iq3_remaining(const struct iq3_sub *sub, const struct iq3_open *open)
 {
     const struct iq3_run *run = open->run;
-    const float tolerance = sub->group[run->group].tolerance;
-    const int found = iq3_agree(sub, run, iq3_open_at(open, sub->scale[try], tolerance));
-    if (found >= 0)
-        return sub->grid->packed[run->start + (uint32_t)found];
-    return iq3_measure(sub->grid, run->start, run->count, sub->x + 4 * run->group,
-                       sub->root + 4 * run->group, sub->scale[try]);
+    const struct iq3_lines *lines = &open->lines;
+    const int a = iq3_first(open->least_first) % IQ3_LIST,
+              b = iq3_first(open->least_last) % IQ3_LIST;
+    const float s_first = sub->scale[run->first], s_last = sub->scale[run->last];
+    const float tolerance = sub->tolerance[run->group];
+    const lf bound_first = lf_set(s_first * lines->a[b] - lines->b[b] + tolerance);
+    const lf bound_last = lf_set(s_last * lines->a[a] - lines->b[a] + tolerance);
+    uint64_t remaining = open->least_first | open->least_last;
+    for (int j = 0; j < run->count; j += QFS_LANES) {
+        const lf la = lf_load(lines->a + j), lb = lf_load(lines->b + j);
+        const lm below = lm_and(lf_le(lf_set(s_first) * la - lb, bound_first),
+                                lf_le(lf_set(s_last) * la - lb, bound_last));
+        remaining |= (uint64_t)lm_bits(below) << j;
+    }
+    remaining &= (1ull << run->count) - 1;
+    const int32_t digits = sub->digits[run->group];
+    if (digits == 4095)
+        return remaining;
+    const uint16_t *list = sub->grid->packed + run->start;
+    uint64_t kept = 0;
+    for (uint64_t rest = remaining; rest; rest &= rest - 1) {
+        const int j = __builtin_ctzll(rest);
+        bool new = true;
+        for (uint64_t before = kept; before; before &= before - 1)
+            new &= ((list[j] ^ list[__builtin_ctzll(before)]) & digits) != 0;
+        kept |= (uint64_t) new << j;
+    }
+    return kept;
 }
 
-/* Settles an open run, writing the cell numbers of its tries. */
+/* Settles an open run, writing the values of its tries to `cells`. A lane is a try. */
 LANE_OUTLINE void iq3_settle_open(const struct iq3_sub *sub, const struct iq3_open *open,
-                                  int32_t *digits)
+                                  int32_t *cells)
 {
     const struct iq3_run *run = open->run;
     const uint16_t *list = sub->grid->packed + run->start;
-    const float tolerance = sub->group[run->group].tolerance;
-    const int a = iq3_agree(sub, run, open->least_first), b = iq3_agree(sub, run, open->least_last);
-    bool two = a >= 0 && b >= 0;
-    if (two && a != b) {
-        /* where both lines cross */
-        const float crossing =
-            (open->lines.b[b] - open->lines.b[a]) / (open->lines.a[b] - open->lines.a[a]);
-        const float greatest = sub->scale[run->first], least = sub->scale[run->last];
-        two = crossing <= greatest && crossing >= least;
-        if (two) {
-            const uint64_t points = iq3_open_at(open, crossing, 2 * tolerance);
-            two = !(points & ~(open->least_first | open->least_last));
-        }
-    }
-    if (!two) {
-        for (int try = run->first; try <= run->last; try++)
-            digits[try] = iq3_open_try(sub, open, try);
-        return;
-    }
-    const lf da = lf_set(open->lines.a[b] - open->lines.a[a]);
-    const lf db = lf_set(open->lines.b[b] - open->lines.b[a]);
+    const uint64_t remaining = iq3_remaining(sub, open);
+    const lf tolerance = lf_set(sub->tolerance[run->group]);
     for (int try = run->first; try <= run->last; try += QFS_LANES) {
-        const lf over = lf_load(sub->scale + try) * da - db; /* b's line over a's */
+        const lf s = lf_load(sub->scale + try);
+        lf best = lf_set(__builtin_inff()), second = best;
+        li point = li_set(0);
+        for (uint64_t rest = remaining; rest; rest &= rest - 1) {
+            const int j = __builtin_ctzll(rest);
+            const lf value = s * lf_set(open->lines.a[j]) - lf_set(open->lines.b[j]);
+            const lm less = lf_lt(value, best);
+            second = lf_min(lf_max(value, best), second);
+            best = lf_min(value, best);
+            point = li_select(less, li_set(list[j]), point);
+        }
         const lm mine = li_lt(li_iota(), li_set(run->last - try + 1));
-        const li chosen = li_select(lf_gt(over, lf_set(0.f)), li_set(list[a]), li_set(list[b]));
-        li_store(digits + try, li_select(mine, chosen, li_load(digits + try)));
-        if (a == b)
-            continue;
-        const lm close = lm_and(mine, lf_le(lf_abs(over), lf_set(tolerance)));
-        for (uint32_t bits = lm_bits(close); bits; bits &= bits - 1) {
-            const int here = try + __builtin_ctz(bits);
-            digits[here] = iq3_open_try(sub, open, here);
+        const lm clear = lf_gt(second, best + tolerance);
+        li_store(cells + try, li_select(mine, point | li_set(IQ3_OFF_GRID), li_load(cells + try)));
+        for (uint32_t close = lm_bits(lm_andnot(mine, clear)); close; close &= close - 1) {
+            const int here = try + __builtin_ctz(close);
+            const int32_t chosen =
+                iq3_measure(sub->grid, run->start, run->count, sub->x + 4 * run->group,
+                            sub->root + 4 * run->group, sub->scale[here]);
+            cells[here] = chosen | IQ3_OFF_GRID;
         }
     }
 }

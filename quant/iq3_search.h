@@ -24,10 +24,10 @@ struct iq3_work {
     struct iq3_sub sub;
     float nonnegative[IQ3_SUB];
     int32_t nearest[QFS_LANES + IQ3_CELLS]; /* cells before the lists are searched */
+    uint16_t place[IQ3_RUNS + 1];
     uint8_t queue[3][IQ3_RUNS + 1];
     struct iq3_open open[IQ3_RUNS + 1];
     int32_t cells[IQ3_TILE_SUBS][IQ3_CELLS];      /* then the points' cells */
-    uint32_t off_grid[IQ3_TILE_SUBS][IQ3_GROUPS]; /* bit k: try k's cell had a list */
     float sums[IQ3_TILE_SUBS][2][IQ3_TRIES];      /* of w x q, of w q q, by try */
     int32_t best[IQ3_TILE_SUBS];                  /* try; -1: none */
     float sigma2[IQ3_SIGMAS];
@@ -69,42 +69,54 @@ LANE_FN void iq3_find_cells(int ntries, bool tame, const struct iq3_sub *sub, co
     }
 }
 
+/* Where runs start: places in `cells`, ascending, and where the last ends. */
+LANE_FN int iq3_find_starts(int ntries, const int32_t *cells, uint16_t *place)
+{
+    enum { TOGETHER = 2 }; /* groups whose bits are a word */
+    int nruns = 0;
+    for (int g = 0; g < IQ3_GROUPS; g += TOGETHER) {
+        uint64_t starts = 0;
+        for (int k = 0; k < TOGETHER; k++) {
+            uint32_t bits = 0;
+            for (int try = 0; try < ntries; try += QFS_LANES) {
+                const int32_t *here = cells + (g + k) * IQ3_ROW + try;
+                bits |= lm_bits(lm_not(li_eq(li_load(here), li_load(here - 1)))) << try;
+            }
+            bits = (bits | 1) & ((1u << ntries) - 1);
+            starts |= (uint64_t)bits << k * IQ3_ROW;
+        }
+        for (; starts; starts &= starts - 1)
+            place[nruns++] = (uint16_t)(g * IQ3_ROW + __builtin_ctzll(starts));
+    }
+    place[nruns] = IQ3_GROUPS * IQ3_ROW;
+    return nruns;
+}
+
 /* Fills sub->run; queue[c] lists those to search, by length of their lists: up to 1 or 2 vectors,
  * or more. */
-LANE_FN void iq3_find_runs(int ntries, const int32_t *cells, struct iq3_sub *sub,
-                           uint8_t queue[3][IQ3_RUNS + 1], int nqueued[3], uint32_t *off_grid)
+LANE_FN void iq3_find_runs(int ntries, const int32_t *cells, struct iq3_work *work, int nqueued[3])
 {
-    int nruns = 0;
+    struct iq3_sub *sub = &work->sub;
+    const int nruns = sub->nruns = iq3_find_starts(ntries, cells, work->place);
     nqueued[0] = nqueued[1] = nqueued[2] = 0;
-    for (int g = 0; g < IQ3_GROUPS; g++) {
-        uint32_t starts = 0, off = 0;
-        for (int try = 0; try < ntries; try += QFS_LANES) {
-            const int32_t *here = cells + g * IQ3_ROW + try;
-            starts |= lm_bits(lm_not(li_eq(li_load(here), li_load(here - 1)))) << try;
-        }
-        starts = (starts | 1) & ((1u << ntries) - 1);
-        while (starts) {
-            const int first = __builtin_ctz(starts);
-            starts &= starts - 1;
-            const int end = starts ? __builtin_ctz(starts) : ntries;
-            const int32_t number = cells[g * IQ3_ROW + first];
-            const struct qfs_grid_cell cell = sub->grid->cell[number];
-            struct iq3_run *run = &sub->run[nruns];
-            run->cell = number;
-            run->start = cell.start;
-            run->count = cell.count;
-            run->group = (uint8_t)g;
-            run->first = (uint8_t)first;
-            run->last = (uint8_t)(end - 1);
-            const int size = (cell.count > QFS_LANES) + (cell.count > 2 * QFS_LANES);
-            queue[size][nqueued[size]] = (uint8_t)nruns;
-            nqueued[size] += cell.count > 0;
-            off |= cell.count ? (1u << end) - (1u << first) : 0;
-            nruns++;
-        }
-        off_grid[g] = off;
+    for (int r = 0; r < nruns; r++) {
+        const int place = work->place[r], next = work->place[r + 1];
+        const int first = place % IQ3_ROW, length = next - place;
+        const int32_t number = cells[place];
+        const struct qfs_grid_cell cell = sub->grid->cell[number];
+        const int most = ntries - first;
+        sub->run[r] = (struct iq3_run){
+            .value = number,
+            .start = cell.start,
+            .count = cell.count,
+            .group = (uint8_t)(place / IQ3_ROW),
+            .first = (uint8_t)first,
+            .last = (uint8_t)(first + (length < most ? length : most) - 1),
+        };
+        const int size = (cell.count > QFS_LANES) + (cell.count > 2 * QFS_LANES);
+        work->queue[size][nqueued[size]] = (uint8_t)r;
+        nqueued[size] += cell.count > 0;
     }
-    sub->nruns = nruns;
 }
 
 /* -- 2. points
@@ -116,7 +128,7 @@ LANE_FN void iq3_write_runs(const struct iq3_sub *sub, int32_t *cells)
     for (int r = 0; r < sub->nruns; r++) {
         const struct iq3_run *run = &sub->run[r];
         int32_t *to = cells + run->group * IQ3_ROW + run->first;
-        const li cell = li_set(run->cell);
+        const li cell = li_set(run->value);
         for (int k = 0; k < MOST; k += QFS_LANES)
             li_store(to + k, cell);
         if (run->last - run->first >= MOST)
@@ -144,14 +156,13 @@ LANE_FN void iq3_search_lists(struct iq3_work *work, const int nqueued[3], int32
 LANE_FN void iq3_rate_tries(int ntries, const float *x, const float *weight, const int32_t *cells,
                             float sums[2][IQ3_TRIES])
 {
-    static const float odd[16] = {1, 3, 5, 7, 9, 11, 13, 15, 1, 3, 5, 7, 9, 11, 13, 15};
     for (int try = 0; try < ntries; try += QFS_LANES) {
         lf qx = lf_set(0.f), q2 = qx;
         for (int g = 0; g < IQ3_GROUPS; g++) {
             const li cell = li_load(cells + g * IQ3_ROW + try);
             for (int i = 0; i < 4; i++) {
                 const float w = weight[4 * g + i];
-                const lf q = lf_lookup8_mod(odd, cell >> 3 * i);
+                const lf q = lf_lookup8_mod(iq3_odd, cell >> 3 * i);
                 qx = qx + lf_set(w * x[4 * g + i]) * q;
                 q2 = q2 + lf_set(w) * q * q;
             }
@@ -195,8 +206,9 @@ LANE_FN bool iq3_search_last(const struct iq3_rule *rule, struct iq3_work *work,
     const int best = work->best[s];
     bool off[IQ3_GROUPS], any = false;
     for (int g = 0; g < IQ3_GROUPS; g++) {
-        tile->digits[g][s] = best < 0 ? 0 : work->cells[s][g * IQ3_ROW + best];
-        off[g] = best < 0 ? !rule->keep_on_grid : work->off_grid[s][g] >> best & 1;
+        const int32_t value = best < 0 ? 0 : work->cells[s][g * IQ3_ROW + best];
+        tile->digits[g][s] = value & ~IQ3_OFF_GRID;
+        off[g] = best < 0 ? !rule->keep_on_grid : (value & IQ3_OFF_GRID) != 0;
         any |= off[g];
     }
     const float scale = tile->scale[s];
@@ -277,10 +289,9 @@ LANE_FN void iq3_search_sub(const struct iq3_rule *rule, struct iq3_work *work, 
         iq3_find_cells(rule->ntries, true, sub, work->nonnegative, nearest);
     else
         iq3_find_cells(rule->ntries, false, sub, x, nearest);
-    iq3_find_runs(rule->ntries, nearest, sub, work->queue, nqueued, work->off_grid[s]);
-    for (int g = 0; g < IQ3_GROUPS; g++)
-        iq3_group_prepare(x + 4 * g, root + 4 * g, sub->scale[rule->ntries - 1], sub->scale[0],
-                          &sub->group[g]);
+    iq3_find_runs(rule->ntries, nearest, work, nqueued);
+    iq3_prepare_lines(sub);
+    iq3_prepare_tolerances(sub->scale[rule->ntries - 1], sub->scale[0], sub);
     iq3_search_lists(work, nqueued, work->cells[s]);
     iq3_rate_tries(rule->ntries, x, tile->weight + s * IQ3_SUB, work->cells[s], work->sums[s]);
 }

@@ -32,6 +32,7 @@
  *           li_min li_max
  *           lf_least(lf)                          the least lane (no NaN) in every lane
  *           li_count(a, m)                        a + 1 where m, a elsewhere
+ *           lf_least2(&a, &b)                     the same for two
  * Computing lf_abs lf_neg lf_copysign lf_sqrt
  *           lf_from_int(li), li_trunc(lf)         C's conversions; li_trunc for values in range
  * only li_bits(lf), lf_bits(li)              reinterpret; lu_of(li), li_of(lu) likewise

@@ -183,6 +183,18 @@ LANE_FN lf lf_least(lf a)
     return (lf)_mm512_min_ps(least, _mm512_permute_ps(least, 0xb1));
 }
 
+LANE_FN void lf_least2(lf *a, lf *b)
+{
+    const __m512 low = _mm512_shuffle_f32x4((__m512)*a, (__m512)*b, 0x44);
+    const __m512 high = _mm512_shuffle_f32x4((__m512)*a, (__m512)*b, 0xee);
+    __m512 least = _mm512_min_ps(low, high); /* of a in the low half, of b in the high one */
+    least = _mm512_min_ps(least, _mm512_shuffle_f32x4(least, least, 0xb1));
+    least = _mm512_min_ps(least, _mm512_permute_ps(least, 0x4e));
+    least = _mm512_min_ps(least, _mm512_permute_ps(least, 0xb1));
+    *a = (lf)_mm512_shuffle_f32x4(least, least, 0x00);
+    *b = (lf)_mm512_shuffle_f32x4(least, least, 0xff);
+}
+
 LANE_FN lf lf_lookup16(const float *table, li index)
 {
     return (lf)_mm512_permutexvar_ps((__m512i)index, (__m512)lf_load(table));

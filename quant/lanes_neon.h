@@ -197,6 +197,12 @@ LANE_FN lf lf_least(lf a)
     return lf_set(vminvq_f32((float32x4_t)a));
 }
 
+LANE_FN void lf_least2(lf *a, lf *b)
+{
+    *a = lf_least(*a);
+    *b = lf_least(*b);
+}
+
 LANE_FN lf lf_lookup16(const float *table, li index)
 {
     uint8x16x4_t bytes;

@@ -130,6 +130,12 @@ LANE_FN lf lf_least(lf a)
     return a;
 }
 
+LANE_FN void lf_least2(lf *a, lf *b)
+{
+    *a = lf_least(*a);
+    *b = lf_least(*b);
+}
+
 LANE_FN lf lf_lookup16(const float *table, li index)
 {
     return table[index];
