@@ -192,6 +192,7 @@ LANE_FN int iq3_settle_ends(struct iq3_sub *sub, const uint8_t *queue, int nqueu
         const int nvectors = most ? most : (run->count + QFS_LANES - 1) / QFS_LANES;
         const lf s_first = lf_set(sub->scale[run->first]), s_last = lf_set(sub->scale[run->last]);
         lf first[IQ3_VECTORS], last[IQ3_VECTORS];
+        first[0] = last[0] = lf_set(0.f);
         for (int v = 0; v < nvectors; v++) {
             const li d0 = li_load_u16(list + v * QFS_LANES);
             const li d1 = d0 >> 3, d2 = d0 >> 6, d3 = d0 >> 9;
@@ -244,9 +245,9 @@ LANE_FN uint64_t iq3_remaining(const struct iq3_sub *sub, const struct iq3_open 
     const lf bound_last = lf_set(s_last * lines->a[a] - lines->b[a] + tolerance);
     uint64_t remaining = open->least_first | open->least_last;
     for (int j = 0; j < run->count; j += QFS_LANES) {
-        const lf la = lf_load(lines->a + j), lb = lf_load(lines->b + j);
-        const lm below = lm_and(lf_le(lf_set(s_first) * la - lb, bound_first),
-                                lf_le(lf_set(s_last) * la - lb, bound_last));
+        const lf line_a = lf_load(lines->a + j), line_b = lf_load(lines->b + j);
+        const lm below = lm_and(lf_le(lf_set(s_first) * line_a - line_b, bound_first),
+                                lf_le(lf_set(s_last) * line_a - line_b, bound_last));
         remaining |= (uint64_t)lm_bits(below) << j;
     }
     remaining &= (1ull << run->count) - 1;
@@ -257,10 +258,10 @@ LANE_FN uint64_t iq3_remaining(const struct iq3_sub *sub, const struct iq3_open 
     uint64_t kept = 0;
     for (uint64_t rest = remaining; rest; rest &= rest - 1) {
         const int j = __builtin_ctzll(rest);
-        bool new = true;
+        bool fresh = true;
         for (uint64_t before = kept; before; before &= before - 1)
-            new &= ((list[j] ^ list[__builtin_ctzll(before)]) & digits) != 0;
-        kept |= (uint64_t) new << j;
+            fresh &= ((list[j] ^ list[__builtin_ctzll(before)]) & digits) != 0;
+        kept |= (uint64_t)fresh << j;
     }
     return kept;
 }
@@ -273,8 +274,8 @@ LANE_OUTLINE void iq3_settle_open(const struct iq3_sub *sub, const struct iq3_op
     const uint16_t *list = sub->grid->packed + run->start;
     const uint64_t remaining = iq3_remaining(sub, open);
     const lf tolerance = lf_set(sub->tolerance[run->group]);
-    for (int try = run->first; try <= run->last; try += QFS_LANES) {
-        const lf s = lf_load(sub->scale + try);
+    for (int t = run->first; t <= run->last; t += QFS_LANES) {
+        const lf s = lf_load(sub->scale + t);
         lf best = lf_set(__builtin_inff()), second = best;
         li point = li_set(0);
         for (uint64_t rest = remaining; rest; rest &= rest - 1) {
@@ -285,11 +286,11 @@ LANE_OUTLINE void iq3_settle_open(const struct iq3_sub *sub, const struct iq3_op
             best = lf_min(value, best);
             point = li_select(less, li_set(list[j]), point);
         }
-        const lm mine = li_lt(li_iota(), li_set(run->last - try + 1));
+        const lm mine = li_lt(li_iota(), li_set(run->last - t + 1));
         const lm clear = lf_gt(second, best + tolerance);
-        li_store(cells + try, li_select(mine, point | li_set(IQ3_OFF_GRID), li_load(cells + try)));
+        li_store(cells + t, li_select(mine, point | li_set(IQ3_OFF_GRID), li_load(cells + t)));
         for (uint32_t close = lm_bits(lm_andnot(mine, clear)); close; close &= close - 1) {
-            const int here = try + __builtin_ctz(close);
+            const int here = t + __builtin_ctz(close);
             const int32_t chosen =
                 iq3_measure(sub->grid, run->start, run->count, sub->x + 4 * run->group,
                             sub->root + 4 * run->group, sub->scale[here]);

@@ -23,13 +23,13 @@ struct iq3_work {
     struct iq3_tile tile;
     struct iq3_sub sub;
     float nonnegative[IQ3_SUB];
-    int32_t nearest[QFS_LANES + IQ3_CELLS]; /* cells before the lists are searched */
+    int32_t nearest[QFS_LANES + IQ3_CELLS]; /* of one sub-block, before lists are searched */
     uint16_t place[IQ3_RUNS + 1];
     uint8_t queue[3][IQ3_RUNS + 1];
     struct iq3_open open[IQ3_RUNS + 1];
-    int32_t cells[IQ3_TILE_SUBS][IQ3_CELLS];      /* then the points' cells */
-    float sums[IQ3_TILE_SUBS][2][IQ3_TRIES];      /* of w x q, of w q q, by try */
-    int32_t best[IQ3_TILE_SUBS];                  /* try; -1: none */
+    int32_t cells[IQ3_TILE_SUBS][IQ3_CELLS]; /* of all tries, see IQ3_OFF_GRID */
+    float sums[IQ3_TILE_SUBS][2][IQ3_TRIES]; /* of w x q, of w q q, by try */
+    int32_t best[IQ3_TILE_SUBS];             /* try; -1: none */
     float sigma2[IQ3_SIGMAS];
 };
 
@@ -55,8 +55,8 @@ LANE_FN li iq3_digit_any(lf x, lf iscale)
 LANE_FN void iq3_find_cells(int ntries, bool tame, const struct iq3_sub *sub, const float *x,
                             int32_t *cells)
 {
-    for (int try = 0; try < ntries; try += QFS_LANES) {
-        const lf iscale = lf_load(sub->iscale + try);
+    for (int t = 0; t < ntries; t += QFS_LANES) {
+        const lf iscale = lf_load(sub->iscale + t);
         for (int g = 0; g < IQ3_GROUPS; g++) {
             li digit[4];
             for (int i = 0; i < 4; i++) {
@@ -64,7 +64,7 @@ LANE_FN void iq3_find_cells(int ntries, bool tame, const struct iq3_sub *sub, co
                 digit[i] = tame ? iq3_digit(value, iscale) : iq3_digit_any(value, iscale);
             }
             const li cell = (digit[0] + (digit[1] << 3)) + ((digit[2] << 6) + (digit[3] << 9));
-            li_store(cells + g * IQ3_ROW + try, cell & li_set(4095));
+            li_store(cells + g * IQ3_ROW + t, cell & li_set(4095));
         }
     }
 }
@@ -78,9 +78,9 @@ LANE_FN int iq3_find_starts(int ntries, const int32_t *cells, uint16_t *place)
         uint64_t starts = 0;
         for (int k = 0; k < TOGETHER; k++) {
             uint32_t bits = 0;
-            for (int try = 0; try < ntries; try += QFS_LANES) {
-                const int32_t *here = cells + (g + k) * IQ3_ROW + try;
-                bits |= lm_bits(lm_not(li_eq(li_load(here), li_load(here - 1)))) << try;
+            for (int t = 0; t < ntries; t += QFS_LANES) {
+                const int32_t *here = cells + (g + k) * IQ3_ROW + t;
+                bits |= lm_bits(lm_not(li_eq(li_load(here), li_load(here - 1)))) << t;
             }
             bits = (bits | 1) & ((1u << ntries) - 1);
             starts |= (uint64_t)bits << k * IQ3_ROW;
@@ -156,10 +156,10 @@ LANE_FN void iq3_search_lists(struct iq3_work *work, const int nqueued[3], int32
 LANE_FN void iq3_rate_tries(int ntries, const float *x, const float *weight, const int32_t *cells,
                             float sums[2][IQ3_TRIES])
 {
-    for (int try = 0; try < ntries; try += QFS_LANES) {
+    for (int t = 0; t < ntries; t += QFS_LANES) {
         lf qx = lf_set(0.f), q2 = qx;
         for (int g = 0; g < IQ3_GROUPS; g++) {
-            const li cell = li_load(cells + g * IQ3_ROW + try);
+            const li cell = li_load(cells + g * IQ3_ROW + t);
             for (int i = 0; i < 4; i++) {
                 const float w = weight[4 * g + i];
                 const lf q = lf_lookup8_mod(iq3_odd, cell >> 3 * i);
@@ -167,8 +167,8 @@ LANE_FN void iq3_rate_tries(int ntries, const float *x, const float *weight, con
                 q2 = q2 + lf_set(w) * q * q;
             }
         }
-        lf_store(sums[0] + try, qx);
-        lf_store(sums[1] + try, q2);
+        lf_store(sums[0] + t, qx);
+        lf_store(sums[1] + t, q2);
     }
 }
 
@@ -178,17 +178,17 @@ LANE_FN void iq3_pick_tries(int ntries, struct iq3_work *work)
     for (int sub = 0; sub < IQ3_TILE_SUBS; sub += QFS_LANES) {
         lf best = lf_set(0.f), scale = lf_load(tile->max + sub) / lf_set(15.f);
         li at = li_set(-1);
-        for (int try = 0; try < ntries; try += 4) {
+        for (int t = 0; t < ntries; t += 4) {
             lf qx[4], q2[4];
-            lf_transpose(work->sums[sub][0] + try, 2 * IQ3_TRIES, 4, qx);
-            lf_transpose(work->sums[sub][1] + try, 2 * IQ3_TRIES, 4, q2);
-            for (int k = 0; k < 4 && try + k < ntries; k++) {
+            lf_transpose(work->sums[sub][0] + t, 2 * IQ3_TRIES, 4, qx);
+            lf_transpose(work->sums[sub][1] + t, 2 * IQ3_TRIES, 4, q2);
+            for (int k = 0; k < 4 && t + k < ntries; k++) {
                 const lm better =
                     lm_and(lf_gt(q2[k], lf_set(0.f)), lf_gt(qx[k] * qx[k], best * q2[k]));
                 const lf fit = qx[k] / q2[k];
                 scale = lf_select(better, fit, scale);
                 best = lf_select(better, fit * qx[k], best);
-                at = li_select(better, li_set(try + k), at);
+                at = li_select(better, li_set(t + k), at);
             }
         }
         lf_store(tile->scale + sub, scale);
@@ -270,11 +270,11 @@ LANE_FN void iq3_search_sub(const struct iq3_rule *rule, struct iq3_work *work, 
     const float max = tile->max[s];
     int32_t *nearest = work->nearest + QFS_LANES;
     int nqueued[3];
-    for (int try = 0; try < rule->ntries; try += QFS_LANES) {
-        const lf step = lf_from_int(li_set(try - rule->middle) + li_iota()) * lf_set(0.2f);
+    for (int t = 0; t < rule->ntries; t += QFS_LANES) {
+        const lf step = lf_from_int(li_set(t - rule->middle) + li_iota()) * lf_set(0.2f);
         const lf iscale = (lf_set(15.f) + step) / lf_set(max);
-        lf_store(sub->iscale + try, iscale);
-        lf_store(sub->scale + try, lf_set(1.f) / iscale);
+        lf_store(sub->iscale + t, iscale);
+        lf_store(sub->scale + t, lf_set(1.f) / iscale);
     }
     sub->x = x;
     sub->root = root;
