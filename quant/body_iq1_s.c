@@ -2,115 +2,172 @@
  * group of 8), 8 words of a sub-block's high bits (3 a point), 3-bit scale and shift. */
 #include "iq1_search.h"
 
-#include "quantfs/quant.h"
-
 qfs_quantize_fn QFS_KERNEL(quantize_iq1_s);
 
-enum { SUB = 32, NSUB = 8, BLOCK_BYTES = 50 };
+enum { SUB = 32, NSUB = 8, BLOCK_BYTES = 50, LOW = 2, WORDS = 34, TOGETHER = 2 };
 
-struct split {
-    int low, high; /* sorted weights before `low` are level 0, from `high` on level 2 */
-    int shift;
-    float scale;
+struct work {
+    struct iq1_tile tile;
+    struct iq1_band band[TOGETHER];
 };
 
-static struct split split_search(const float *x, const float *weight, const int *order, float max)
+_Static_assert(sizeof(struct work) <= QFS_SCRATCH_SIZE, "a tile fits in the scratch");
+
+/* Sums of a split (i1, i2) are a part of i1, a part of i2, and in between (sum[i2] - sum[i1]) times
+ * the middle level, an eighth up or down. By [shift]. */
+struct part {
+    lf qx[2], q2[2];
+};
+
+LANE_FN struct part part_make(lf sum_x, lf sum_w, int level)
 {
-    float sumx[SUB + 1], sumw[SUB + 1];
-    sumx[0] = sumw[0] = 0;
-    for (int j = 0; j < SUB; j++) {
-        sumx[j + 1] = sumx[j] + weight[order[j]] * x[order[j]];
-        sumw[j + 1] = sumw[j] + weight[order[j]];
+    struct part part;
+    for (int shift = 0; shift < 2; shift++) {
+        const lf v = lf_set(iq1_levels[shift][level]);
+        part.qx[shift] = sum_x * v;
+        part.q2[shift] = sum_w * v * v;
     }
-    struct split best = {-1, -1, 0, max};
-    float best_score = -FLT_MAX;
-    for (int i1 = 0; i1 <= SUB; i1++)
+    return part;
+}
+
+LANE_FN void split_try(const struct iq1_band *band, const struct part *first,
+                       const struct part *last, int i1, int i2, bool weightless,
+                       struct iq1_best *best)
+{
+    const lf eighth = lf_set(0.125f);
+    const lf x = lf_load(band->sums.x[0][i2]) - lf_load(band->sums.x[0][i1]);
+    const lf w = lf_load(band->sums.w[0][i2]) - lf_load(band->sums.w[0][i1]);
+    const lf middle_x = x * eighth, middle_w = w * eighth * eighth;
+    for (int shift = 0; shift < 2; shift++) {
+        const lf part = first->qx[shift];
+        const lf qx = (shift ? part - middle_x : part + middle_x) + last->qx[shift];
+        lf q2 = first->q2[shift] + middle_w + last->q2[shift];
+        if (weightless) /* NaN is never better */
+            q2 = lf_select(lf_gt(q2, lf_set(0.f)), q2, lf_set(__builtin_nanf("")));
+        iq1_try(qx, q2, (i1 * (SUB + 1) + i2) * 2 + shift, best);
+    }
+}
+
+LANE_FN void splits_search(const struct iq1_band *bands, bool weightless, struct iq1_best *best)
+{
+    struct part last[SUB + 1][TOGETHER];
+    for (int b = 0; b < TOGETHER; b++) {
+        const lf total_x = lf_load(bands[b].sums.x[0][SUB]);
+        const lf total_w = lf_load(bands[b].sums.w[0][SUB]);
+        for (int i = 0; i <= SUB; i++)
+            last[i][b] = part_make(total_x - lf_load(bands[b].sums.x[0][i]),
+                                   total_w - lf_load(bands[b].sums.w[0][i]), 2);
+        best[b] = (struct iq1_best){lf_set(-0x1.fffffep127f), li_set(-1)};
+    }
+    for (int i1 = 0; i1 <= SUB; i1++) {
+        struct part first[TOGETHER];
+        for (int b = 0; b < TOGETHER; b++)
+            first[b] =
+                part_make(lf_load(bands[b].sums.x[0][i1]), lf_load(bands[b].sums.w[0][i1]), 0);
         for (int i2 = i1; i2 <= SUB; i2++)
-            for (int shift = 0; shift < 2; shift++) {
-                const float *v = iq1_levels[shift];
-                const float qx = (sumx[i1] - sumx[0]) * v[0] + (sumx[i2] - sumx[i1]) * v[1] +
-                                 (sumx[SUB] - sumx[i2]) * v[2];
-                const float q2 = (sumw[i1] - sumw[0]) * v[0] * v[0] +
-                                 (sumw[i2] - sumw[i1]) * v[1] * v[1] +
-                                 (sumw[SUB] - sumw[i2]) * v[2] * v[2];
-                if (q2 > 0 && qx * qx > best_score * q2) {
-                    best = (struct split){i1, i2, shift, qx / q2};
-                    best_score = best.scale * qx;
-                }
-            }
-    return best;
+            for (int b = 0; b < TOGETHER; b++)
+                split_try(&bands[b], &first[b], &last[i2][b], i1, i2, weightless, &best[b]);
+    }
 }
 
-/* Leaves points (0 for a dead sub-block) and returns the scale; *shift is 1 for down. */
-static float sub_quantize(const struct qfs_grid *grid, const float *x, const float *weight,
-                          uint16_t *points, int *shift)
+LANE_OUTLINE void splits_search_usual(const struct iq1_band *bands, struct iq1_best *best)
 {
-    const float max = iq1_max_abs(x, SUB);
-    *shift = 0;
-    if (max < 1e-12f)
-        return 0;
-    int order[SUB];
-    uint8_t digits[SUB];
-    iq1_sort(x, SUB, order);
-    struct split best = split_search(x, weight, order, max);
-    if (best.low < 0)
-        return 0;
-    for (int j = 0; j < SUB; j++)
-        digits[order[j]] = j < best.low ? 0 : j < best.high ? 1 : 2;
-    if (best.scale < 0) {
-        for (int j = 0; j < SUB; j++)
-            digits[j] = 2 - digits[j];
-        best.scale = -best.scale;
-        best.shift = !best.shift;
-    }
-    const float *levels = iq1_levels[best.shift];
-    bool on_grid = true;
-    float qx = 0, q2 = 0;
-    for (int k = 0; k < SUB / 8; k++) {
-        points[k] = (uint16_t)iq1_point_of(grid, digits + 8 * k, x + 8 * k, weight + 8 * k,
-                                           best.scale, levels);
-        for (int i = 0; i < 8; i++)
-            on_grid &= (grid->nibbles[points[k]] >> 2 * i & 3) == digits[8 * k + i];
-        iq1_fit_add(grid, points[k], x + 8 * k, weight + 8 * k, levels, 1, &qx, &q2);
-    }
-    *shift = best.shift;
-    return !on_grid && qx > 0 && q2 > 0 ? qx / q2 : best.scale;
+    splits_search(bands, false, best);
 }
 
-static void block_quantize(const struct qfs_grid *grid, const float *x, const float *imatrix,
-                           uint8_t *block)
+LANE_OUTLINE void splits_search_weightless(const struct iq1_band *bands, struct iq1_best *best)
 {
-    float weight[IQ1_BLOCK], scales[NSUB], max_scale = 0;
-    int shifts[NSUB];
-    uint16_t high[NSUB];
-    iq1_weights(x, imatrix, weight);
-    memset(block, 0, BLOCK_BYTES);
-    for (int sub = 0; sub < NSUB; sub++) {
-        uint16_t points[SUB / 8] = {0};
-        scales[sub] = sub_quantize(grid, x + SUB * sub, weight + SUB * sub, points, &shifts[sub]);
-        max_scale = max_scale > scales[sub] ? max_scale : scales[sub];
-        high[sub] = 0;
-        for (int k = 0; k < SUB / 8; k++) {
-            block[2 + 4 * sub + k] = (uint8_t)points[k];
-            high[sub] |= (uint16_t)(points[k] >> 8 << 3 * k);
+    splits_search(bands, true, best);
+}
+
+/* Turns the number of each lane's best split into its levels, shift and scale. */
+LANE_FN void split_decode(const struct iq1_best *best, struct iq1_band *band)
+{
+    int32_t number[QFS_LANES];
+    li_store(number, best->at);
+    for (int k = 0; k < QFS_LANES; k++) {
+        band->low[k] = band->high[k] = -1;
+        band->shifts[k] = 0;
+        band->scale[k] = 0;
+        if (number[k] < 0)
+            continue;
+        const int i1 = number[k] / 2 / (SUB + 1), i2 = number[k] / 2 % (SUB + 1);
+        const float *v = iq1_levels[number[k] % 2];
+        const float x1 = band->sums.x[0][i1][k], x2 = band->sums.x[0][i2][k];
+        const float w1 = band->sums.w[0][i1][k], w2 = band->sums.w[0][i2][k];
+        const float rest_x = band->sums.x[0][SUB][k] - x2, rest_w = band->sums.w[0][SUB][k] - w2;
+        const float qx = x1 * v[0] + (x2 - x1) * v[1] + rest_x * v[2];
+        const float q2 = w1 * v[0] * v[0] + (w2 - w1) * v[1] * v[1] + rest_w * v[2] * v[2];
+        band->low[k] = i1;
+        band->high[k] = i2;
+        band->scale[k] = qx / q2;
+        band->shifts[k] = (number[k] % 2) ^ (band->scale[k] < 0);
+    }
+}
+
+LANE_FN void splits_find(struct work *work)
+{
+    struct iq1_tile *tile = &work->tile;
+    for (int sub = 0; sub < NSUB * IQ1_TILE; sub += TOGETHER * QFS_LANES) {
+        struct iq1_best best[TOGETHER];
+        bool weightless = false;
+        for (int b = 0; b < TOGETHER; b++) {
+            const int at = (sub + b * QFS_LANES) * SUB;
+            iq1_band_prepare(tile->x + at, tile->weight + at, SUB, false, &work->band[b]);
+            weightless |= iq1_weightless(lf_load(work->band[b].sums.w[0][SUB]));
+        }
+        if (weightless)
+            splits_search_weightless(work->band, best);
+        else
+            splits_search_usual(work->band, best);
+        for (int b = 0; b < TOGETHER; b++) {
+            struct iq1_band *band = &work->band[b];
+            const int at = sub + b * QFS_LANES;
+            split_decode(&best[b], band);
+            iq1_band_finish(band, SUB, 1e-12f, at, tile);
+            for (int g = 0; g < SUB / 8; g++)
+                li_store(tile->shift[g] + at, li_load(band->shifts));
         }
     }
-    if (max_scale) {
-        const float d = max_scale / 15, inverse = 1 / d;
-        f16_store(block, d * 1.125f);
-        for (int sub = 0; sub < NSUB; sub++)
-            high[sub] |=
-                (uint16_t)((iq1_scale_code(inverse, scales[sub]) | shifts[sub] << 3) << 12);
+}
+
+LANE_FN void block_pack(const struct iq1_tile *tile, int b, uint8_t *block)
+{
+    const int first = b * NSUB;
+    float max = 0;
+    for (int s = first; s < first + NSUB; s++)
+        max = max > tile->scale[s] ? max : tile->scale[s];
+    const float d = max / 15, inverse = 1 / d;
+    f16_store(block, max ? d * 1.125f : 0);
+    for (int sub = 0; sub < NSUB; sub++) {
+        const int s = first + sub;
+        int l = nearest_int(0.5f * (inverse * tile->scale[s] - 1));
+        l = l < 0 ? 0 : l > 7 ? 7 : l;
+        uint16_t word = max ? (uint16_t)((l | tile->shift[0][s] << 3) << 12) : 0;
+        for (int g = 0; g < SUB / 8; g++) {
+            block[LOW + 4 * sub + g] = (uint8_t)tile->point[g][s];
+            word |= (uint16_t)(tile->point[g][s] >> 8 << 3 * g);
+        }
+        memcpy(block + WORDS + 2 * sub, &word, sizeof(word));
     }
-    memcpy(block + 34, high, sizeof(high));
 }
 
 void QFS_KERNEL(quantize_iq1_s)(const float *x, void *blocks, int64_t nrows, int64_t row_size,
                                 const float *imatrix, void *scratch)
 {
-    (void)scratch;
+    struct work *work = (struct work *)scratch;
+    struct iq1_tile *tile = &work->tile;
     const struct qfs_grid *grid = qfs_grid_get(QFS_GRID_IQ1);
-    for (int64_t b = 0; b < nrows * row_size / IQ1_BLOCK; b++)
-        block_quantize(grid, x + b * IQ1_BLOCK, imatrix ? imatrix + b * IQ1_BLOCK % row_size : NULL,
-                       (uint8_t *)blocks + b * BLOCK_BYTES);
+    const int64_t nblocks = nrows * row_size / IQ1_BLOCK;
+    memset(work, 0, sizeof(*work));
+    for (int64_t b = 0; b < nblocks; b += IQ1_TILE) {
+        const int here = nblocks - b < IQ1_TILE ? (int)(nblocks - b) : IQ1_TILE;
+        memcpy(tile->x, x + b * IQ1_BLOCK, sizeof(float) * IQ1_BLOCK * (size_t)here);
+        iq1_weigh(tile->x, b, row_size, imatrix, tile);
+        splits_find(work);
+        iq1_find_points(grid, SUB, here * NSUB, tile);
+        iq1_fit(SUB, here * NSUB, tile);
+        for (int k = 0; k < here; k++)
+            block_pack(tile, k, (uint8_t *)blocks + (b + k) * BLOCK_BYTES);
+    }
 }

@@ -19,8 +19,10 @@
  *           lf_gather(table, li) li_gather        table[index] lane by lane (slow where emulated)
  *           lf_cycle8(x, at)                      8 floats over and over, from x[at % 8]
  *           lf_lookup8/16/32(table, li)           table of 8/16/32 floats, index in range: permutes
+ *           lf_lookup4_mod(table, li)             table of 4 floats, index modulo 4
  *           lf_lookup8_mod(table, li)             table of 8 floats, index modulo 8
  *           li_lookup16_u8(table, li)             table of 16 bytes
+ *           lf_spread4(x, at)                     lane k: x[(at + k) / 4]; 4 and lanes divide at
  * Comparing lf_lt lf_le lf_gt lf_ge lf_eq (false on NaN), lf_ne (true on NaN), li_lt li_gt li_eq
  *           lm_and lm_or lm_not lm_andnot(a, b) = a and not b
  *           lm_any lm_all lm_bits                 across lanes; bit k of lm_bits is lane k

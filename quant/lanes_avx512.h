@@ -169,6 +169,19 @@ LANE_FN lf lf_lookup8(const float *table, li index)
     return (lf)_mm512_permutexvar_ps((__m512i)index, entries);
 }
 
+LANE_FN lf lf_spread4(const float *x, int at)
+{
+    const __m512i four = _mm512_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3);
+    const __m512 from = _mm512_castps128_ps512(_mm_loadu_ps(x + at / 4));
+    return (lf)_mm512_permutexvar_ps(four, from);
+}
+
+LANE_FN lf lf_lookup4_mod(const float *table, li index)
+{
+    const __m512 entries = _mm512_broadcast_f32x4(_mm_loadu_ps(table)); /* in each part */
+    return (lf)_mm512_permutevar_ps(entries, (__m512i)index);
+}
+
 LANE_FN lf lf_lookup8_mod(const float *table, li index)
 {
     const __m512 entries = _mm512_broadcast_f32x8(_mm256_loadu_ps(table)); /* twice */

@@ -187,6 +187,17 @@ LANE_FN lf lf_lookup8(const float *table, li index)
     return (lf)vqtbl2q_u8(bytes, lf_bytes_of(index));
 }
 
+LANE_FN lf lf_spread4(const float *x, int at)
+{
+    return lf_set(x[at / 4]);
+}
+
+LANE_FN lf lf_lookup4_mod(const float *table, li index)
+{
+    const uint8x16_t bytes = vreinterpretq_u8_f32(vld1q_f32(table));
+    return (lf)vqtbl1q_u8(bytes, lf_bytes_of(index & li_set(3)));
+}
+
 LANE_FN lf lf_lookup8_mod(const float *table, li index)
 {
     return lf_lookup8(table, index & li_set(7));

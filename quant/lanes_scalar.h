@@ -120,6 +120,16 @@ LANE_FN lf lf_lookup8(const float *table, li index)
     return table[index];
 }
 
+LANE_FN lf lf_spread4(const float *x, int at)
+{
+    return x[at / 4];
+}
+
+LANE_FN lf lf_lookup4_mod(const float *table, li index)
+{
+    return table[index & 3];
+}
+
 LANE_FN lf lf_lookup8_mod(const float *table, li index)
 {
     return table[index & 7];

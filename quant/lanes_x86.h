@@ -163,6 +163,18 @@ LANE_FN lf lf_lookup8(const float *table, li index)
     return (lf)_mm256_permutevar8x32_ps(entries, (__m256i)index);
 }
 
+LANE_FN lf lf_spread4(const float *x, int at)
+{
+    const __m128 low = _mm_broadcast_ss(x + at / 4), high = _mm_broadcast_ss(x + at / 4 + 1);
+    return (lf)_mm256_insertf128_ps(_mm256_castps128_ps256(low), high, 1);
+}
+
+LANE_FN lf lf_lookup4_mod(const float *table, li index)
+{
+    const __m256 entries = _mm256_broadcast_ps((const __m128 *)table); /* in each half */
+    return (lf)_mm256_permutevar_ps(entries, (__m256i)index);
+}
+
 LANE_FN lf lf_lookup8_mod(const float *table, li index)
 {
     return lf_lookup8(table, index);
@@ -311,6 +323,16 @@ LANE_FN li li_gather(const int32_t *table, li index)
 LANE_FN lf lf_lookup8(const float *table, li index)
 {
     return lf_gather_each(table, index);
+}
+
+LANE_FN lf lf_spread4(const float *x, int at)
+{
+    return lf_set(x[at / 4]);
+}
+
+LANE_FN lf lf_lookup4_mod(const float *table, li index)
+{
+    return lf_gather_each(table, index & li_set(3));
 }
 
 LANE_FN lf lf_lookup8_mod(const float *table, li index)

@@ -232,6 +232,27 @@ EMULATED __m512i _mm512_broadcast_i32x4(__m128i a)
     return to;
 }
 
+EMULATED __m512 _mm512_broadcast_f32x4(__m128 a)
+{
+    __m512 to;
+    for (int i = 0; i < 4; i++)
+        memcpy((char *)&to + 16 * i, &a, sizeof(a));
+    return to;
+}
+
+EMULATED __m512i _mm512_setr_epi32(int a, int b, int c, int d, int e, int f, int g, int h, int i,
+                                   int j, int k, int l, int m, int n, int o, int p)
+{
+    return (__m512i)(emulated_i512){a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p};
+}
+
+EMULATED __m512 _mm512_permutevar_ps(__m512 a, __m512i index)
+{
+    __m512 to;
+    EACH(i) to[i] = a[(i & ~3) + (((emulated_i512)index)[i] & 3)];
+    return to;
+}
+
 EMULATED __m512 _mm512_broadcast_f32x8(__m256 a)
 {
     __m512 to;
