@@ -171,7 +171,7 @@ LANE_FN lf lf_spread4(const float *x, int at)
 
 LANE_FN lf lf_lookup4_mod(const float *table, li index)
 {
-    const __m256 entries = _mm256_broadcast_ps((const __m128 *)table); /* in each half */
+    const __m256 entries = _mm256_broadcast_ps((const __m128 *)(const void *)table); /* in each half */
     return (lf)_mm256_permutevar_ps(entries, (__m256i)index);
 }
 
