@@ -24,8 +24,7 @@ enum {
     static uint16_t name##_nibbles[npoints], name##_number[npoints]; \
     static uint16_t name##_list[(nentries) + QFS_GRID_SLACK];        \
     static uint16_t name##_packed[(nentries) + QFS_GRID_SLACK];      \
-    static uint8_t name##_low[(nentries) + QFS_GRID_SLACK];          \
-    static uint8_t name##_high[(nentries) + QFS_GRID_SLACK]
+    static uint8_t name##_halves[2 * (nentries) + QFS_GRID_SLACK]
 
 STORAGE(iq2_xxs, 256, 6561, ENTRIES_IQ2_XXS);
 STORAGE(iq2_xs, 512, 6561, ENTRIES_IQ2_XS);
@@ -40,11 +39,11 @@ static const struct source {
     int size, dims, bits, radix, rings;
     struct qfs_grid_cell *cell;
     uint16_t *nibbles, *number, *list, *list_packed;
-    uint8_t *low, *high;
+    uint8_t *halves;
 } sources[QFS_GRID_COUNT] = {
 #define TABLES(name)                                                                              \
     .cell = name##_cell, .nibbles = name##_nibbles, .number = name##_number, .list = name##_list, \
-    .list_packed = name##_packed, .low = name##_low, .high = name##_high
+    .list_packed = name##_packed, .halves = name##_halves
     [QFS_GRID_IQ2_XXS] = {qfs_grid_points_iq2_xxs, 256, 8, 2, 3, 2, TABLES(iq2_xxs)},
     [QFS_GRID_IQ2_XS] = {qfs_grid_points_iq2_xs, 512, 8, 2, 3, 2, TABLES(iq2_xs)},
     [QFS_GRID_IQ2_S] = {qfs_grid_points_iq2_s, 1024, 8, 2, 3, 1, TABLES(iq2_s)},
@@ -118,9 +117,10 @@ static int next_ring(const bytes16 *distance, int nvectors, int floor)
     return ring;
 }
 
-/* Writes the list of the cell (low, high) at `start`, returns the number of its entries. */
-static int list_write(const struct source *source, int low, int high, uint32_t start)
+/* Writes the list of a cell at `start` and says in the cell what it is. */
+static void list_write(const struct source *source, int number, int half_cells, uint32_t start)
 {
+    const int low = number % half_cells, high = number / half_cells;
     bytes16 distance[QFS_GRID_POINTS / 16];
     const int nvectors = source->size / 16;
     for (int k = 0; k < nvectors; k++) {
@@ -149,19 +149,30 @@ static int list_write(const struct source *source, int low, int high, uint32_t s
         }
     }
     const int8_t *at_point = (const int8_t *)distance;
-    uint32_t at = start;
+    uint8_t *low_half = source->halves + 2 * start, *high_half = low_half + count;
+    int written = 0, closer = 0;
     for (int r = 0; r < nrings; r++) {
         for (int i = 0; i < count; i++) {
             if (at_point[found[i]] == rings[r]) {
-                source->list[at] = found[i];
-                source->low[at] = source->nibbles[found[i]] & 255;
-                source->high[at] = source->nibbles[found[i]] >> 8;
-                source->list_packed[at] = source->packed[found[i]];
-                at++;
+                source->list[start + written] = found[i];
+                source->list_packed[start + written] = source->packed[found[i]];
+                low_half[written] = source->nibbles[found[i]] & 255;
+                high_half[written] = source->nibbles[found[i]] >> 8;
+                written++;
             }
         }
+        closer = r == 0 ? written : closer;
     }
-    return count;
+    /* Each digit that differs adds 1 or more to a distance. */
+    const int apart = rings[0] - NEAREST, farther = rings[nrings - 1] - NEAREST;
+    source->cell[number] = (struct qfs_grid_cell){
+        .start = start,
+        .closer = closer,
+        .apart = apart < source->dims ? apart : source->dims,
+        .count = count,
+        .farther = farther < source->dims ? farther : source->dims,
+        .point = source->list[start],
+    };
 }
 
 static void grid_build(enum qfs_grid_id id)
@@ -183,9 +194,8 @@ static void grid_build(enum qfs_grid_id id)
     uint32_t start = 0;
     for (int number = 0; number < half_cells * half_cells; number++) {
         if (!on_grid[number]) {
-            int count = list_write(source, number % half_cells, number / half_cells, start);
-            source->cell[number] = (struct qfs_grid_cell){start, count, source->list[start]};
-            start += count;
+            list_write(source, number, half_cells, start);
+            start += source->cell[number].count;
         }
     }
     grids[id] = (struct qfs_grid){
@@ -197,8 +207,7 @@ static void grid_build(enum qfs_grid_id id)
         .nibbles = source->nibbles,
         .number = source->number,
         .list = source->list,
-        .low = source->low,
-        .high = source->high,
+        .halves = source->halves,
         .packed = source->list_packed,
     };
 }

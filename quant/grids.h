@@ -33,9 +33,12 @@ enum {
 };
 
 struct qfs_grid_cell {
-    uint32_t start; /* its list's first entry */
-    uint16_t count; /* entries; 0: the cell is on the grid */
-    uint16_t point; /* on the grid: the point; else the first entry of the list */
+    uint32_t start : 19;  /* its list's first entry */
+    uint32_t closer : 9;  /* entries at the least distance */
+    uint32_t apart : 4;   /* digits in which these differ from the cell, at most */
+    uint16_t count : 10;  /* entries; 0: the cell is on the grid */
+    uint16_t farther : 6; /* digits in which the other entries differ, at most */
+    uint16_t point;       /* on the grid: the point; else the first entry of the list */
 };
 
 struct qfs_grid {
@@ -45,9 +48,9 @@ struct qfs_grid {
     const uint16_t *nibbles;          /* by point */
     const uint16_t *number;           /* cell number by point */
     /* The lists, one after another. Inside a list: nearest first, equally near ones by point; its
-     * order decides ties. `low` and `high` are the halves of the entry's nibbles. */
+     * order decides ties. `halves` + 2 start: its entries' low halves of nibbles, then the high. */
     const uint16_t *list;
-    const uint8_t *low, *high;
+    const uint8_t *halves;
     const uint16_t *packed; /* the entry's nibbles (radix 3) or cell number (radix 8) */
 };
 

@@ -1,4 +1,4 @@
-/* iq2_tile.h: what IQ2_XXS, IQ2_XS and IQ2_S do alike with super-blocks of 256 weights, two at a
+/* iq2_tile.h: what IQ2_XXS, IQ2_XS and IQ2_S do alike with super-blocks of 256 weights, some at a
  * time: importances, signs, magnitudes, the scales to start from; after the search, four-bit scales. */
 #ifndef QUANTFS_IQ2_TILE_H
 #define QUANTFS_IQ2_TILE_H
@@ -11,7 +11,7 @@
 
 enum {
     IQ2_BLOCK = 256,
-    IQ2_TILE_BLOCKS = 2,
+    IQ2_TILE_BLOCKS = QFS_LANES == 16 ? 4 : 2, /* two groups of lanes for iq2_fit.h */
     IQ2_TILE = IQ2_TILE_BLOCKS * IQ2_BLOCK,
     IQ2_TILE_GROUPS = IQ2_TILE / IQ2_GROUP,
     IQ2_TILE_SUBS = IQ2_TILE / 16, /* or half of them */
@@ -104,13 +104,18 @@ LANE_FN void iq2_tile_start(const struct iq2_rule *rule, struct iq2_tile *tile)
 {
     const float *max = tile->max;
     const int nsubs = iq2_tile_nsubs(rule);
-    if (rule->fitted)
-        for (int sub = 0; sub < nsubs; sub += QFS_LANES) {
-            lf x[IQ2_FIT_SUB], weight[IQ2_FIT_SUB];
-            lf_transpose(tile->x + sub * IQ2_FIT_SUB, IQ2_FIT_SUB, IQ2_FIT_SUB, x);
-            lf_transpose(tile->weight + sub * IQ2_FIT_SUB, IQ2_FIT_SUB, IQ2_FIT_SUB, weight);
-            lf_store(tile->scale + sub, iq2_fit(x, weight));
+    for (int sub = 0; rule->fitted && sub < nsubs; sub += IQ2_FIT_WAYS * QFS_LANES) {
+        struct iq2_fit fit[IQ2_FIT_WAYS];
+        lf scale[IQ2_FIT_WAYS];
+        for (int way = 0; way < IQ2_FIT_WAYS; way++) {
+            const int at = (sub + way * QFS_LANES) * IQ2_FIT_SUB;
+            lf_transpose(tile->x + at, IQ2_FIT_SUB, IQ2_FIT_SUB, fit[way].x);
+            lf_transpose(tile->weight + at, IQ2_FIT_SUB, IQ2_FIT_SUB, fit[way].weight);
         }
+        iq2_fit_scales(fit, scale);
+        for (int way = 0; way < IQ2_FIT_WAYS; way++)
+            lf_store(tile->scale + sub + way * QFS_LANES, scale[way]);
+    }
     for (int sub = 0; sub < nsubs; sub++) {
         float largest = max[sub * rule->groups];
         for (int k = 1; k < rule->groups; k++) {
@@ -128,12 +133,27 @@ LANE_FN void iq2_tile_start(const struct iq2_rule *rule, struct iq2_tile *tile)
     }
 }
 
-LANE_FN float iq2_sigma2(const struct iq2_rule *rule, const float *x)
+/* sigma2 of `n` super-blocks, QFS_LANES at most: their mean squares, summed in order, times the
+ * rule's factor. */
+LANE_FN void iq2_sigma2(const struct iq2_rule *rule, const float *x, int64_t n, float *sigma2)
 {
-    float sum = 0;
-    for (int i = 0; i < IQ2_BLOCK; i++)
-        sum += x[i] * x[i];
-    return rule->sigma_factor * sum / IQ2_BLOCK;
+    if (n >= QFS_LANES) {
+        lf sum = lf_set(0.f);
+        for (int i = 0; i < IQ2_BLOCK; i += 4) {
+            lf columns[4];
+            lf_transpose(x + i, IQ2_BLOCK, 4, columns);
+            for (int c = 0; c < 4; c++)
+                sum = sum + columns[c] * columns[c];
+        }
+        lf_store(sigma2, lf_set(rule->sigma_factor) * sum / lf_set((float)IQ2_BLOCK));
+        return;
+    }
+    for (int b = 0; b < n; b++) {
+        float sum = 0;
+        for (int i = b * IQ2_BLOCK; i < (b + 1) * IQ2_BLOCK; i++)
+            sum += x[i] * x[i];
+        sigma2[b] = rule->sigma_factor * sum / IQ2_BLOCK;
+    }
 }
 
 /* Signs as they are written: flipped where the scale came out negative (those that are written),

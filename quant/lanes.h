@@ -144,6 +144,8 @@ static inline int nearest_int(float value) /* the same for one number */
 
 #if QFS_LANES > 1
 #include "lanes_bytes.h"
+#else
+#define QFS_LOOKUP 0
 #endif
 
 #endif

@@ -3,21 +3,24 @@
  * candidates at once; not in the one-lane build. Included by lanes.h.
  *
  * lb_set lb_load lb_store           as li_*, QFS_BYTES consecutive bytes
- * lb_pack(a, b, c, d)               part p: four lanes 4p..4p+3 of a, then of b, c, d; each lane, from
- *                                   0 to 32767, becomes a byte or 255
+ * lb_pack(a, b, c, d)               part p: four lanes 4p..4p+3 of a, then of b, c, d; each lane, not
+ *                                   negative, becomes a byte, 255 if it is more
  * lb_part(a, p)                     part p in every part; p constant
  * lb_lookup(table, index)           each part's bytes by index 0..15
  * lb_low4 lb_high4                  nibbles
- * lb_add lb_min lb_avg              saturating sum, smaller, mean rounded up
- * lb_or lb_le_bits(a, b)            bit k: a <= b in byte k
- * lb_least(a)                       the smallest byte
- * QFS_LOOKUP                        whether lb_lookup is an instruction */
+ * lb_add lb_sub                     saturating
+ * lb_min lb_avg                     smaller, mean rounded up
+ * lb_or lb_and lb_le_bits(a, b)     bit k: a <= b in byte k
+ * lb_pair_least(least, low, high)   least so far, by lanes of 16 bits, of the pairs high << 8 | low
+ * lb_pair_spread(least, &low, &high)  the least of all lanes, its bytes everywhere; also returned
+ * QFS_LOOKUP                        whether these are here: where lb_lookup is an instruction */
 #ifndef QUANTFS_LANES_BYTES_H
 #define QUANTFS_LANES_BYTES_H
 
 #define QFS_BYTES (4 * QFS_LANES)
 
 typedef uint8_t lb __attribute__((vector_size(QFS_BYTES)));
+typedef uint16_t lb_pair __attribute__((vector_size(QFS_BYTES)));
 
 LANE_FN lb lb_set(uint8_t value)
 {
@@ -36,9 +39,19 @@ LANE_FN void lb_store(uint8_t *to, lb value)
     memcpy(to, &value, sizeof(value));
 }
 
+LANE_FN lb_pair lb_pair_set(uint16_t value)
+{
+    return value + (lb_pair){0};
+}
+
 LANE_FN lb lb_or(lb a, lb b)
 {
     return a | b;
+}
+
+LANE_FN lb lb_and(lb a, lb b)
+{
+    return a & b;
 }
 
 #if QFS_LANES == 16
@@ -101,14 +114,28 @@ LANE_FN uint64_t lb_le_bits(lb a, lb b)
     return _mm512_cmple_epu8_mask((__m512i)a, (__m512i)b);
 }
 
-LANE_FN int lb_least(lb a)
+LANE_FN lb lb_sub(lb a, lb b)
 {
-    __m512i least = (__m512i)a;
-    least = _mm512_min_epu8(least, _mm512_shuffle_i32x4(least, least, 0x4e));
-    least = _mm512_min_epu8(least, _mm512_shuffle_i32x4(least, least, 0xb1));
-    least = (__m512i)((lb)_mm512_min_epu8(least, _mm512_srli_epi16(least, 8)) &
-                      (lb)(li_set(0x00ff00ff)));
-    return _mm_cvtsi128_si32(_mm_minpos_epu16(_mm512_castsi512_si128(least))) & 255;
+    return (lb)_mm512_subs_epu8((__m512i)a, (__m512i)b);
+}
+
+LANE_FN lb_pair lb_pair_least(lb_pair least, lb low, lb high)
+{
+    const __m512i a = _mm512_unpacklo_epi8((__m512i)low, (__m512i)high);
+    const __m512i b = _mm512_unpackhi_epi8((__m512i)low, (__m512i)high);
+    return (lb_pair)_mm512_min_epu16((__m512i)least, _mm512_min_epu16(a, b));
+}
+
+LANE_FN unsigned lb_pair_spread(lb_pair pairs, lb *low, lb *high)
+{
+    __m512i least = (__m512i)pairs;
+    least = _mm512_min_epu16(least, _mm512_shuffle_i32x4(least, least, 0x4e));
+    least = _mm512_min_epu16(least, _mm512_shuffle_i32x4(least, least, 0xb1));
+    const __m128i one = _mm_minpos_epu16(_mm512_castsi512_si128(least));
+    const __m512i everywhere = _mm512_broadcastw_epi16(one);
+    *low = lb_lookup((lb)everywhere, lb_set(0));
+    *high = lb_lookup((lb)everywhere, lb_set(1));
+    return (unsigned)_mm_cvtsi128_si32(one) & 0xffff;
 }
 
 #elif QFS_LANES == 8
@@ -123,8 +150,8 @@ LANE_FN lb lb_pack(li a, li b, li c, li d)
 
 LANE_FN lb lb_part(lb a, int part)
 {
-    return part == 0 ? (lb)_mm256_permute4x64_epi64((__m256i)a, 0x44)
-                     : (lb)_mm256_permute4x64_epi64((__m256i)a, 0xee);
+    return part == 0 ? (lb)_mm256_permute2x128_si256((__m256i)a, (__m256i)a, 0x00)
+                     : (lb)_mm256_permute2x128_si256((__m256i)a, (__m256i)a, 0x11);
 }
 
 LANE_FN lb lb_lookup(lb table, lb index)
@@ -163,12 +190,25 @@ LANE_FN uint64_t lb_le_bits(lb a, lb b)
     return (uint32_t)_mm256_movemask_epi8(less);
 }
 
-LANE_FN int lb_least(lb a)
+LANE_FN lb lb_sub(lb a, lb b)
 {
-    __m128i least =
-        _mm_min_epu8(_mm256_castsi256_si128((__m256i)a), _mm256_extracti128_si256((__m256i)a, 1));
-    least = _mm_min_epu8(least, _mm_srli_epi16(least, 8));
-    return _mm_cvtsi128_si32(_mm_minpos_epu16(_mm_and_si128(least, _mm_set1_epi16(255)))) & 255;
+    return (lb)_mm256_subs_epu8((__m256i)a, (__m256i)b);
+}
+
+LANE_FN lb_pair lb_pair_least(lb_pair least, lb low, lb high)
+{
+    const __m256i a = _mm256_unpacklo_epi8((__m256i)low, (__m256i)high);
+    const __m256i b = _mm256_unpackhi_epi8((__m256i)low, (__m256i)high);
+    return (lb_pair)_mm256_min_epu16((__m256i)least, _mm256_min_epu16(a, b));
+}
+
+LANE_FN unsigned lb_pair_spread(lb_pair pairs, lb *low, lb *high)
+{
+    const __m128i one = _mm_minpos_epu16(_mm_min_epu16(
+        _mm256_castsi256_si128((__m256i)pairs), _mm256_extracti128_si256((__m256i)pairs, 1)));
+    *low = (lb)_mm256_broadcastb_epi8(one);
+    *high = (lb)_mm256_broadcastb_epi8(_mm_srli_epi16(one, 8));
+    return (unsigned)_mm_cvtsi128_si32(one) & 0xffff;
 }
 
 #elif defined(__aarch64__)
@@ -225,74 +265,29 @@ LANE_FN uint64_t lb_le_bits(lb a, lb b)
     return (uint64_t)vaddv_u8(vget_low_u8(bits)) | (uint64_t)vaddv_u8(vget_high_u8(bits)) << 8;
 }
 
-LANE_FN int lb_least(lb a)
+LANE_FN lb lb_sub(lb a, lb b)
 {
-    return vminvq_u8((uint8x16_t)a);
+    return (lb)vqsubq_u8((uint8x16_t)a, (uint8x16_t)b);
+}
+
+LANE_FN lb_pair lb_pair_least(lb_pair least, lb low, lb high)
+{
+    const uint16x8_t a = vreinterpretq_u16_u8(vzip1q_u8((uint8x16_t)low, (uint8x16_t)high));
+    const uint16x8_t b = vreinterpretq_u16_u8(vzip2q_u8((uint8x16_t)low, (uint8x16_t)high));
+    return (lb_pair)vminq_u16((uint16x8_t)least, vminq_u16(a, b));
+}
+
+LANE_FN unsigned lb_pair_spread(lb_pair pairs, lb *low, lb *high)
+{
+    const uint16_t one = vminvq_u16((uint16x8_t)pairs);
+    *low = (lb)vdupq_n_u8((uint8_t)one);
+    *high = (lb)vdupq_n_u8((uint8_t)(one >> 8));
+    return one;
 }
 
 #else /* SSE2 */
 
 #define QFS_LOOKUP 0
-
-LANE_FN lb lb_pack(li a, li b, li c, li d)
-{
-    const __m128i ab = _mm_packs_epi32((__m128i)a, (__m128i)b);
-    return (lb)_mm_packus_epi16(ab, _mm_packs_epi32((__m128i)c, (__m128i)d));
-}
-
-LANE_FN lb lb_part(lb a, int part)
-{
-    (void)part;
-    return a;
-}
-
-LANE_FN lb lb_lookup(lb table, lb index)
-{
-    lb value;
-    for (int k = 0; k < QFS_BYTES; k++)
-        value[k] = table[index[k]];
-    return value;
-}
-
-LANE_FN lb lb_low4(lb a)
-{
-    return a & lb_set(15);
-}
-
-LANE_FN lb lb_high4(lb a)
-{
-    return (lb)_mm_srli_epi16((__m128i)a, 4) & lb_set(15);
-}
-
-LANE_FN lb lb_add(lb a, lb b)
-{
-    return (lb)_mm_adds_epu8((__m128i)a, (__m128i)b);
-}
-
-LANE_FN lb lb_min(lb a, lb b)
-{
-    return (lb)_mm_min_epu8((__m128i)a, (__m128i)b);
-}
-
-LANE_FN lb lb_avg(lb a, lb b)
-{
-    return (lb)_mm_avg_epu8((__m128i)a, (__m128i)b);
-}
-
-LANE_FN uint64_t lb_le_bits(lb a, lb b)
-{
-    const __m128i less = _mm_cmpeq_epi8((__m128i)lb_min(a, b), (__m128i)a);
-    return (uint32_t)_mm_movemask_epi8(less);
-}
-
-LANE_FN int lb_least(lb a)
-{
-    __m128i least = _mm_min_epu8((__m128i)a, _mm_srli_si128((__m128i)a, 8));
-    least = _mm_min_epu8(least, _mm_srli_si128(least, 4));
-    least = _mm_min_epu8(least, _mm_srli_si128(least, 2));
-    least = _mm_min_epu8(least, _mm_srli_si128(least, 1));
-    return _mm_cvtsi128_si32(least) & 255;
-}
 
 #endif
 

@@ -49,11 +49,15 @@ static bool list_right(const struct qfs_grid *grid, int number, int rings)
     }
     bool right = cell.count == count && cell.point == all[0].point;
     for (int i = 0; i < count && right; i++) {
-        int k = grid->list[cell.start + i];
-        int nibbles = grid->low[cell.start + i] | grid->high[cell.start + i] << 8;
-        int packed = grid->radix == 3 ? grid->nibbles[k] : grid->number[k];
-        right = k == all[i].point && nibbles == grid->nibbles[k] &&
-                packed == grid->packed[cell.start + i];
+        int k = all[i].point, apart = 0;
+        for (int d = 0, a = number, b = grid->number[k]; d < grid->dims; d++) {
+            apart += a % grid->radix != b % grid->radix;
+            a /= grid->radix, b /= grid->radix;
+        }
+        const uint8_t *low = grid->halves + 2 * cell.start, *high = low + cell.count;
+        right = grid->list[cell.start + i] == k && (low[i] | high[i] << 8) == grid->nibbles[k] &&
+                (i < cell.closer) == (all[i].distance == all[0].distance) &&
+                apart <= (i < cell.closer ? cell.apart : cell.farther);
     }
     return right;
 }

@@ -390,6 +390,43 @@ EMULATED __m512i _mm512_srli_epi16(__m512i a, int count)
 EMULATED_BYTES(_mm512_adds_epu8, x + y > 255 ? 255 : x + y)
 EMULATED_BYTES(_mm512_min_epu8, x < y ? x : y)
 EMULATED_BYTES(_mm512_avg_epu8, (x + y + 1) >> 1)
+EMULATED_BYTES(_mm512_subs_epu8, x > y ? x - y : 0)
+
+#define EMULATED_UNPACK(name, half)                                                                \
+    EMULATED __m512i name(__m512i a, __m512i b)                                                    \
+    {                                                                                              \
+        uint8_t from[2][64], to[64];                                                               \
+        memcpy(from[0], &a, sizeof(a));                                                            \
+        memcpy(from[1], &b, sizeof(b));                                                            \
+        for (int i = 0; i < 64; i++)                                                               \
+            to[i] = from[i & 1][(i & ~15) + 8 * half + (i & 15) / 2];                              \
+        memcpy(&a, to, sizeof(a));                                                                 \
+        return a;                                                                                  \
+    }
+
+EMULATED_UNPACK(_mm512_unpacklo_epi8, 0)
+EMULATED_UNPACK(_mm512_unpackhi_epi8, 1)
+
+EMULATED __m512i _mm512_min_epu16(__m512i a, __m512i b)
+{
+    uint16_t x[32], y[32];
+    memcpy(x, &a, sizeof(a));
+    memcpy(y, &b, sizeof(b));
+    for (int i = 0; i < 32; i++)
+        x[i] = x[i] < y[i] ? x[i] : y[i];
+    memcpy(&a, x, sizeof(a));
+    return a;
+}
+
+EMULATED __m512i _mm512_broadcastw_epi16(__m128i a)
+{
+    uint16_t words[32];
+    __m512i to;
+    for (int i = 0; i < 32; i++)
+        memcpy(words + i, &a, 2);
+    memcpy(&to, words, sizeof(to));
+    return to;
+}
 
 EMULATED __mmask64 _mm512_cmple_epu8_mask(__m512i a, __m512i b)
 {
