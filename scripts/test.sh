@@ -65,7 +65,7 @@ step_sanitize() {
     CC=clang build build-asan -Db_sanitize=address,undefined -Db_lundef=false --buildtype=debugoptimized
     ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 suite asan build-asan --no-suite kernels --no-suite reference -t 5
     CC=clang build build-tsan -Db_sanitize=thread -Db_lundef=false --buildtype=debugoptimized
-    TSAN_OPTIONS=halt_on_error=1:ignore_noninstrumented_modules=1 suite tsan build-tsan --suite concurrent -t 5
+    ARCHER_OPTIONS=enable=0 TSAN_OPTIONS=halt_on_error=1:suppressions=$top/tests/tsan.supp suite tsan build-tsan --suite concurrent -t 5
 }
 
 step_golden() {
