@@ -11,6 +11,8 @@
 
 #include "quantfs/quant.h"
 
+#include <assert.h>
+
 enum { K_BLOCK = 256, K_TILE = QFS_LANES, K_MAX_SUBS = 16 };
 
 /* Results of a tile, super-block by super-block, then sub-block by sub-block. */
@@ -38,7 +40,7 @@ struct k_scratch {
     struct k_codes codes;
 };
 
-_Static_assert(sizeof(struct k_scratch) <= QFS_SCRATCH_SIZE, "a tile fits in the scratch");
+static_assert(sizeof(struct k_scratch) <= QFS_SCRATCH_SIZE, "a tile fits in the scratch");
 
 struct k_format {
     int nsubs;                       /* sub-blocks a super-block */
@@ -176,6 +178,7 @@ LANE_FN void k_quantize(const struct k_format *format, const float *x, void *blo
         const float *from = x + b * K_BLOCK, *importances = imatrix ? imatrix + column : NULL;
         if (here < K_TILE) {
             memset(scratch->x, 0, sizeof(scratch->x));
+            memset(subs, 0, sizeof(*subs));
             memcpy(scratch->x, from, sizeof(float) * K_BLOCK * (size_t)here);
             from = scratch->x;
         }
