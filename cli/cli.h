@@ -26,15 +26,31 @@ struct cli_settings {
     bool json, foreground, allow_other, nonempty, force, lazy, fill_cache, fresh, quiet, all;
     bool have_length;
     uint64_t offset, length, max_age;
-    uint64_t gpu_unused;
     const char *reference; /* bench: path of libggml-base */
     const char *args[64];  /* what is left: SOURCE, VIEW, … */
     size_t nargs;
 };
 
+/* A command's bit in an option's set of commands. */
+enum {
+    CLI_MOUNT = 1 << 0,
+    CLI_UMOUNT = 1 << 1,
+    CLI_LS = 1 << 2,
+    CLI_CAT = 1 << 3,
+    CLI_CP = 1 << 4,
+    CLI_PLAN = 1 << 5,
+    CLI_CHECK = 1 << 6,
+    CLI_SHA256 = 1 << 7,
+    CLI_CACHE = 1 << 8,
+    CLI_STATUS = 1 << 9,
+    CLI_PREFETCH = 1 << 10,
+    CLI_BENCH = 1 << 11,
+    CLI_DOCTOR = 1 << 12,
+};
+
 struct cli_command {
     const char *name;
-    unsigned bit;     /* in an option's set of commands */
+    unsigned bit;     /* CLI_… */
     const char *args; /* "SOURCE VIEW" */
     size_t min_args, max_args;
     const char *summary; /* one line */
@@ -65,6 +81,9 @@ int cli_open_view(struct cli_settings *settings, struct qfs_source **ret_source,
                   struct qfs_view **ret_view, struct qfs_error *error);
 /* "1.2 GiB" into a buffer of 32. */
 const char *cli_bytes(uint64_t bytes, char *buffer);
+/* Prints a tree on standard output and frees it; CLI_OK, or CLI_FAILED without memory. */
+struct cJSON;
+int cli_print_json(struct cJSON *tree);
 void cli_warn(void *arg, const char *sentence); /* for qfs_options.warn */
 
 /* progress.c: one line on a terminal, nothing elsewhere. */

@@ -119,13 +119,5 @@ int cmd_bench(struct cli_settings *settings)
                 else
                     print_row(&bench, kernels->name, &m);
             }
-    if (rows) {
-        char *text = cJSON_Print(rows);
-        cJSON_Delete(rows);
-        if (!text)
-            return CLI_FAILED;
-        puts(text);
-        free(text);
-    }
-    return CLI_OK;
+    return rows ? cli_print_json(rows) : CLI_OK;
 }

@@ -27,13 +27,7 @@ static int print(const struct cli_settings *settings, const char *dir, const str
     cJSON_AddStringToObject(root, "directory", dir);
     for (size_t i = 0; i < count; i++)
         cJSON_AddNumberToObject(root, numbers[i].name, (double)numbers[i].value);
-    char *text = cJSON_Print(root);
-    cJSON_Delete(root);
-    if (!text)
-        return CLI_FAILED;
-    puts(text);
-    free(text);
-    return CLI_OK;
+    return cli_print_json(root);
 }
 
 static int stat_cache(struct cli_settings *settings, const char *dir, struct qfs_error *error)

@@ -164,11 +164,7 @@ int cmd_check(struct cli_settings *settings)
         report(source, findings, json ? cJSON_AddArrayToObject(json, "problems") : NULL);
     report_refused(source, json ? cJSON_AddObjectToObject(json, "refused") : NULL);
     if (json) {
-        char *text = cJSON_Print(json);
-        if (text)
-            puts(text);
-        free(text);
-        cJSON_Delete(json);
+        cli_print_json(json);
     } else if (problems == 0) {
         printf("%s: %zu tensors in %zu files, all weights are finite\n", model->path,
                model->ntensors, model->nfiles);

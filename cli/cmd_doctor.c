@@ -4,6 +4,7 @@
 #include "quantfs/quant.h"
 
 #include <cjson/cJSON.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
@@ -56,8 +57,8 @@ static bool allows_other(void)
     bool found = false;
     if (geteuid() == 0)
         return true;
-    if (qfs_file_read(-100 /* AT_FDCWD */, "/etc/fuse.conf", 1 << 16, "/etc/fuse.conf", &text,
-                      &size, NULL) < 0)
+    if (qfs_file_read(AT_FDCWD, "/etc/fuse.conf", 1 << 16, "/etc/fuse.conf", &text, &size, NULL) <
+        0)
         return false;
     for (rest = text; (line = strsep(&rest, "\n"));)
         found = found || strcmp(line + strspn(line, " \t"), "user_allow_other") == 0;
@@ -150,12 +151,7 @@ int cmd_doctor(struct cli_settings *settings)
     check_cache(&report);
     for (size_t i = 0; i < settings->nargs; i++)
         check_source(&report, settings, settings->args[i]);
-    if (report.json) {
-        char *text = cJSON_Print(report.json);
-        if (text)
-            puts(text);
-        free(text);
-        cJSON_Delete(report.json);
-    }
+    if (report.json)
+        cli_print_json(report.json);
     return report.healthy ? CLI_OK : CLI_FAILED;
 }

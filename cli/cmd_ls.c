@@ -22,13 +22,7 @@ static int list_json(const struct qfs_source *source, bool all)
         }
         cJSON_AddItemToArray(root, item);
     }
-    char *text = cJSON_Print(root);
-    cJSON_Delete(root);
-    if (!text)
-        return CLI_FAILED;
-    puts(text);
-    free(text);
-    return CLI_OK;
+    return cli_print_json(root);
 }
 
 /* An importance matrix that lies there is used only when it is asked for. */

@@ -151,14 +151,8 @@ static int print_json(const struct qfs_model *model, const struct qfs_plan *plan
         cJSON_AddStringToObject(item, "source", text_of(&text));
         cJSON_AddItemToArray(tensors, item);
     }
-    char *json = cJSON_Print(root);
-    cJSON_Delete(root);
     qfs_buffer_done(&text);
-    if (!json)
-        return CLI_FAILED;
-    puts(json);
-    free(json);
-    return CLI_OK;
+    return cli_print_json(root);
 }
 
 int cmd_plan(struct cli_settings *settings)

@@ -1,6 +1,7 @@
 #include "cli.h"
 
-#include <dirent.h>
+#include <cjson/cJSON.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -15,6 +16,17 @@ void cli_warn(void *arg, const char *sentence)
 {
     (void)arg;
     fprintf(stderr, "quantfs: %s\n", sentence);
+}
+
+int cli_print_json(cJSON *tree)
+{
+    char *text = cJSON_Print(tree);
+    cJSON_Delete(tree);
+    if (!text)
+        return CLI_FAILED;
+    puts(text);
+    free(text);
+    return CLI_OK;
 }
 
 const char *cli_bytes(uint64_t bytes, char *buffer)
@@ -34,7 +46,7 @@ static int read_tensor_types(struct cli_settings *settings, const char *path,
 {
     char *text, *word, *rest;
     size_t size;
-    int rc = qfs_file_read(-100 /* AT_FDCWD */, path, 1 << 20, path, &text, &size, error);
+    int rc = qfs_file_read(AT_FDCWD, path, 1 << 20, path, &text, &size, error);
     if (rc < 0)
         return rc;
     for (word = strtok_r(text, " \t\r\n", &rest); word; word = strtok_r(NULL, " \t\r\n", &rest)) {

@@ -6,35 +6,35 @@
 #include <string.h>
 
 static const struct cli_command commands[] = {
-    {"mount", 1 << 0, "SOURCE MOUNTPOINT", 2, 2, "Show SOURCE's views as files in MOUNTPOINT",
+    {"mount", CLI_MOUNT, "SOURCE MOUNTPOINT", 2, 2, "Show SOURCE's views as files in MOUNTPOINT",
      "SOURCE is a model directory, a snapshot in the Hugging Face hub cache, a models--org--name\n"
      "folder, or org/name to be looked up there. Returns when the mount is ready.",
      cmd_mount},
-    {"umount", 1 << 1, "MOUNTPOINT", 1, 1, "Detach a mount, a dead one too", NULL, cmd_umount},
-    {"ls", 1 << 2, "SOURCE", 1, 1, "List views: exact size, bits per weight, name", NULL, cmd_ls},
-    {"cat", 1 << 3, "SOURCE VIEW", 2, 2, "Write a view, or a part of it, to standard output", NULL,
+    {"umount", CLI_UMOUNT, "MOUNTPOINT", 1, 1, "Detach a mount, a dead one too", NULL, cmd_umount},
+    {"ls", CLI_LS, "SOURCE", 1, 1, "List views: exact size, bits per weight, name", NULL, cmd_ls},
+    {"cat", CLI_CAT, "SOURCE VIEW", 2, 2, "Write a view, or a part of it, to standard output", NULL,
      cmd_cat},
-    {"cp", 1 << 4, "SOURCE VIEW DEST", 3, 3, "Copy a view to a file, on all cores",
+    {"cp", CLI_CP, "SOURCE VIEW DEST", 3, 3, "Copy a view to a file, on all cores",
      "What is computed goes to DEST.part, which becomes DEST when it is whole; an interrupted "
      "copy\n"
      "goes on where it stopped. The cache is read and, without --fill-cache, not filled.",
      cmd_cp},
-    {"plan", 1 << 5, "SOURCE VIEW", 2, 2, "Show a view's keys, and where each tensor comes from",
+    {"plan", CLI_PLAN, "SOURCE VIEW", 2, 2, "Show a view's keys, and where each tensor comes from",
      NULL, cmd_plan},
-    {"check", 1 << 6, "SOURCE", 1, 1,
+    {"check", CLI_CHECK, "SOURCE", 1, 1,
      "Read all weights; report what is missing, not finite, refused", NULL, cmd_check},
-    {"sha256", 1 << 7, "SOURCE VIEW", 2, 2, "Print a view's SHA-256, as sha256sum does", NULL,
+    {"sha256", CLI_SHA256, "SOURCE VIEW", 2, 2, "Print a view's SHA-256, as sha256sum does", NULL,
      cmd_sha256},
-    {"prefetch", 1 << 10, "SOURCE VIEW", 2, 2, "Compute a view into the cache ahead of use", NULL,
-     cmd_prefetch},
-    {"status", 1 << 9, "MOUNTPOINT", 1, 1, "Show what the daemon of a mount has counted", NULL,
+    {"prefetch", CLI_PREFETCH, "SOURCE VIEW", 2, 2, "Compute a view into the cache ahead of use",
+     NULL, cmd_prefetch},
+    {"status", CLI_STATUS, "MOUNTPOINT", 1, 1, "Show what the daemon of a mount has counted", NULL,
      cmd_status},
-    {"cache", 1 << 8, "stat|prune|clear|verify", 1, 1, "Look after the cache on disk",
+    {"cache", CLI_CACHE, "stat|prune|clear|verify", 1, 1, "Look after the cache on disk",
      "stat: what it holds. prune: keep to --cache-size and --cache-min-free, least recently used\n"
      "first. clear: remove everything. verify: read and check everything, drop what is damaged.",
      cmd_cache},
-    {"bench", 1 << 11, "[TYPE…]", 0, 60, "Measure the kernels on this machine", NULL, cmd_bench},
-    {"doctor", 1 << 12, "[SOURCE…]", 0, 60, "Say what works here, what does not, and what to do",
+    {"bench", CLI_BENCH, "[TYPE…]", 0, 60, "Measure the kernels on this machine", NULL, cmd_bench},
+    {"doctor", CLI_DOCTOR, "[SOURCE…]", 0, 60, "Say what works here, what does not, and what to do",
      NULL, cmd_doctor},
 };
 

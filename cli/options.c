@@ -9,21 +9,8 @@
 enum kind { FLAG, TEXT, LIST, SIZE, NUMBER };
 
 enum {
-    MOUNT = 1 << 0,
-    UMOUNT = 1 << 1,
-    LS = 1 << 2,
-    CAT = 1 << 3,
-    CP = 1 << 4,
-    PLAN = 1 << 5,
-    CHECK = 1 << 6,
-    SHA256 = 1 << 7,
-    CACHE = 1 << 8,
-    STATUS = 1 << 9,
-    PREFETCH = 1 << 10,
-    BENCH = 1 << 11,
-    DOCTOR = 1 << 12,
-    READERS = MOUNT | CAT | CP | SHA256 | PREFETCH | CHECK,
-    VIEWS = READERS | LS | PLAN, /* whatever opens a source */
+    READERS = CLI_MOUNT | CLI_CAT | CLI_CP | CLI_SHA256 | CLI_PREFETCH | CLI_CHECK,
+    VIEWS = READERS | CLI_LS | CLI_PLAN, /* whatever opens a source */
 };
 
 struct option_row {
@@ -41,34 +28,39 @@ struct option_row {
 static const struct option_row rows[] = {
     {"types", 't', "LIST", TEXT, AT(views.types), VIEWS,
      "only views of these types, as Q4_K_M,Q8_0"},
-    {"json", 0, NULL, FLAG, AT(json), LS | PLAN | CHECK | CACHE | STATUS | BENCH | DOCTOR,
-     "print JSON"},
-    {"all", 'a', NULL, FLAG, AT(all), LS, "also list views that are refused, with the reason"},
-    {"long", 'l', NULL, FLAG, AT(all), LS, "same as --all"},
-    {"offset", 0, "N", SIZE, AT(offset), CAT, "start at byte N (K, M, G allowed)"},
-    {"length", 0, "N", SIZE, AT(length), CAT, "stop after N bytes"},
-    {"fresh", 0, NULL, FLAG, AT(fresh), CP, "do not resume an interrupted copy"},
-    {"fill-cache", 0, NULL, FLAG, AT(fill_cache), CP, "keep what is computed in the cache too"},
-    {"quiet", 'q', NULL, FLAG, AT(quiet), CP | PREFETCH | CHECK | CACHE, "no progress line"},
-    {"foreground", 'f', NULL, FLAG, AT(foreground), MOUNT, "stay in the foreground, log to stderr"},
-    {"options", 'o', "OPT,…", TEXT, AT(mount_options), MOUNT,
+    {"json", 0, NULL, FLAG, AT(json),
+     CLI_LS | CLI_PLAN | CLI_CHECK | CLI_CACHE | CLI_STATUS | CLI_BENCH | CLI_DOCTOR, "print JSON"},
+    {"all", 'a', NULL, FLAG, AT(all), CLI_LS, "also list views that are refused, with the reason"},
+    {"long", 'l', NULL, FLAG, AT(all), CLI_LS, "same as --all"},
+    {"offset", 0, "N", SIZE, AT(offset), CLI_CAT, "start at byte N (K, M, G allowed)"},
+    {"length", 0, "N", SIZE, AT(length), CLI_CAT, "stop after N bytes"},
+    {"fresh", 0, NULL, FLAG, AT(fresh), CLI_CP, "do not resume an interrupted copy"},
+    {"fill-cache", 0, NULL, FLAG, AT(fill_cache), CLI_CP, "keep what is computed in the cache too"},
+    {"quiet", 'q', NULL, FLAG, AT(quiet), CLI_CP | CLI_PREFETCH | CLI_CHECK | CLI_CACHE,
+     "no progress line"},
+    {"foreground", 'f', NULL, FLAG, AT(foreground), CLI_MOUNT,
+     "stay in the foreground, log to stderr"},
+    {"options", 'o', "OPT,…", TEXT, AT(mount_options), CLI_MOUNT,
      "mount options: allow_other, nonempty, and every option here as name=value"},
-    {"allow-other", 0, NULL, FLAG, AT(allow_other), MOUNT, "other users may read the mount"},
-    {"nonempty", 0, NULL, FLAG, AT(nonempty), MOUNT, "mount over a directory that is not empty"},
-    {"force", 0, NULL, FLAG, AT(force), MOUNT, "first detach a dead mount from MOUNTPOINT"},
-    {"lazy", 'z', NULL, FLAG, AT(lazy), UMOUNT, "detach now, end when the last reader closes"},
-    {"cache", 0, "DIR", TEXT, AT(views.cache_dir), READERS | CACHE,
+    {"allow-other", 0, NULL, FLAG, AT(allow_other), CLI_MOUNT, "other users may read the mount"},
+    {"nonempty", 0, NULL, FLAG, AT(nonempty), CLI_MOUNT,
+     "mount over a directory that is not empty"},
+    {"force", 0, NULL, FLAG, AT(force), CLI_MOUNT, "first detach a dead mount from MOUNTPOINT"},
+    {"lazy", 'z', NULL, FLAG, AT(lazy), CLI_UMOUNT, "detach now, end when the last reader closes"},
+    {"cache", 0, "DIR", TEXT, AT(views.cache_dir), READERS | CLI_CACHE,
      "cache directory (default: $XDG_CACHE_HOME/quantfs)"},
-    {"cache-size", 0, "SIZE", SIZE, AT(views.cache_size), READERS | CACHE,
+    {"cache-size", 0, "SIZE", SIZE, AT(views.cache_size), READERS | CLI_CACHE,
      "keep at most this much on disk"},
-    {"cache-min-free", 0, "SIZE", SIZE, AT(views.cache_min_free), READERS | CACHE,
+    {"cache-min-free", 0, "SIZE", SIZE, AT(views.cache_min_free), READERS | CLI_CACHE,
      "leave this much of the disk free (default: a twentieth of it)"},
-    {"max-age", 0, "SECONDS", NUMBER, AT(max_age), CACHE, "prune what was not read for so long"},
+    {"max-age", 0, "SECONDS", NUMBER, AT(max_age), CLI_CACHE,
+     "prune what was not read for so long"},
     {"no-cache", 0, NULL, FLAG, AT(views.no_cache), READERS,
      "neither read nor fill the disk cache"},
     {"memory", 0, "SIZE", SIZE, AT(views.memory), READERS,
      "memory for computed chunks (default: 192M)"},
-    {"jobs", 'j', "N", NUMBER, AT(views.threads), READERS | BENCH, "threads (default: one a core)"},
+    {"jobs", 'j', "N", NUMBER, AT(views.threads), READERS | CLI_BENCH,
+     "threads (default: one a core)"},
     {"imatrix", 0, "FILE", TEXT, AT(imatrix), VIEWS,
      "importance matrix; auto: the one in the model directory"},
     {"outtype", 0, "TYPE", TEXT, AT(views.outtype), VIEWS,
@@ -88,7 +80,7 @@ static const struct option_row rows[] = {
     {"prune-layers", 0, "L,L,…", TEXT, AT(prune_layers), VIEWS, "leave these layers out"},
     {"allow-requantize", 0, NULL, FLAG, AT(views.allow_requantize), VIEWS,
      "quantize tensors that are quantized already"},
-    {"reference", 0, "LIB", TEXT, AT(reference), BENCH, "compare with this libggml-base"},
+    {"reference", 0, "LIB", TEXT, AT(reference), CLI_BENCH, "compare with this libggml-base"},
 };
 
 static const struct option_row *find_row(const char *name)
@@ -140,8 +132,7 @@ static int set(struct cli_settings *settings, const struct option_row *row, cons
 
 void cli_help(const struct cli_command *command, FILE *to)
 {
-    fprintf(to, "usage: quantfs %s %s%s\n\n%s.\n", command->name, command->args,
-            "" /* options may stand anywhere */, command->summary);
+    fprintf(to, "usage: quantfs %s %s\n\n%s.\n", command->name, command->args, command->summary);
     if (command->text)
         fprintf(to, "%s\n", command->text);
     fprintf(to, "\noptions:\n");
@@ -235,7 +226,7 @@ int cli_mount_option(struct cli_settings *settings, const char *name, const char
         for (size_t i = 0; i <= size; i++)
             spelled[i] = name[i] == '_' ? '-' : name[i];
         const struct option_row *row = find_row(spelled);
-        if (row && (row->commands & MOUNT) && strcmp(spelled, "options") != 0) {
+        if (row && (row->commands & CLI_MOUNT) && strcmp(spelled, "options") != 0) {
             if (!value != (row->kind == FLAG))
                 return qfs_fail(error, EINVAL, "mount option %s %s", name,
                                 value ? "takes no value" : "needs a value");

@@ -6,72 +6,7 @@
 
 #include <immintrin.h>
 
-typedef li lm;
-
-LANE_FN lm lm_set(bool value)
-{
-    return li_set(-(int32_t)value);
-}
-
-LANE_FN lm lf_lt(lf a, lf b)
-{
-    return (lm)(a < b);
-}
-
-LANE_FN lm lf_le(lf a, lf b)
-{
-    return (lm)(a <= b);
-}
-
-LANE_FN lm lf_gt(lf a, lf b)
-{
-    return (lm)(a > b);
-}
-
-LANE_FN lm lf_ge(lf a, lf b)
-{
-    return (lm)(a >= b);
-}
-
-LANE_FN lm lf_eq(lf a, lf b)
-{
-    return (lm)(a == b);
-}
-
-LANE_FN lm lf_ne(lf a, lf b)
-{
-    return (lm)(a != b);
-}
-
-LANE_FN lm li_lt(li a, li b)
-{
-    return (lm)(a < b);
-}
-
-LANE_FN lm li_gt(li a, li b)
-{
-    return (lm)(a > b);
-}
-
-LANE_FN lm li_eq(li a, li b)
-{
-    return (lm)(a == b);
-}
-
-LANE_FN lm lm_and(lm a, lm b)
-{
-    return a & b;
-}
-
-LANE_FN lm lm_or(lm a, lm b)
-{
-    return a | b;
-}
-
-LANE_FN lm lm_not(lm a)
-{
-    return ~a;
-}
+#include "lanes_truth.h"
 
 #if QFS_LANES == 8
 
@@ -171,7 +106,8 @@ LANE_FN lf lf_spread4(const float *x, int at)
 
 LANE_FN lf lf_lookup4_mod(const float *table, li index)
 {
-    const __m256 entries = _mm256_broadcast_ps((const __m128 *)(const void *)table); /* in each half */
+    const __m256 entries =
+        _mm256_broadcast_ps((const __m128 *)(const void *)table); /* in each half */
     return (lf)_mm256_permutevar_ps(entries, (__m256i)index);
 }
 

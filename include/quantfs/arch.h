@@ -11,7 +11,7 @@
  * ------------------------------------------------------------------------------------------ A
  * recipe is a small tree of lazy tensors, as LazyTorchTensor is in the converter: a shape, the
  * dtype torch would compute in, and how any run of elements comes from the operands. Nodes are
- * immutable, live in the conversion's arena and may be shared. quant/recipe.c evaluates them row by
+ * immutable, live in the conversion's arena and may be shared. quant/recipe_read.c evaluates them row by
  * row. */
 
 enum qfs_op {
