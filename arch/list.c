@@ -3,9 +3,19 @@
 
 #include <string.h>
 
-#define FAMILIES(family)                                                                \
-    family(bert) family(gemma2) family(gemma3) family(gpt2) family(llama) family(qwen2) \
-        family(qwen2moe) family(qwen3) family(qwen3moe)
+/* A line each, in the order of the alphabet. */
+/* clang-format off */
+#define FAMILIES(family) \
+    family(bert) \
+    family(gemma2) \
+    family(gemma3) \
+    family(gpt2) \
+    family(llama) \
+    family(qwen2) \
+    family(qwen2moe) \
+    family(qwen3) \
+    family(qwen3moe)
+/* clang-format on */
 
 #define DECLARE(name) extern const struct qfs_family qfs_family_##name;
 #define LIST(name) &qfs_family_##name,

@@ -518,8 +518,8 @@ struct rule_value qfs_rule_create(struct rule_machine *m, struct rule_class *cls
         else
             qfs_rule_fail(m, "it checks %.*s, which this version does not know", (int)check.size,
                           check.data);
-        if (m->state == RULE_RAISED && (strcmp(m->exception, "ValueError") == 0 ||
-                                        strcmp(m->exception, "TypeError") == 0))
+        if (m->state == RULE_RAISED &&
+            (strcmp(m->exception, "ValueError") == 0 || strcmp(m->exception, "TypeError") == 0))
             m->exception = "StrictDataclassClassValidationError"; /* no ValueError any more */
     }
     return qfs_rule_ok(m) ? self : qfs_rule_nil;

@@ -75,7 +75,7 @@ struct qfs_model {
     const struct qfs_json *config;     /* as ModelBase.load_hparams gives it: AutoConfig's dict, or
                                         * config_raw where AutoConfig fails; object */
     bool config_auto;                  /* config is AutoConfig's: id2label's keys are its numbers */
-    bool config_refused; /* AutoConfig raises what AutoTokenizer does not catch: no tokenizer then */
+    bool config_refused; /* AutoConfig raises what AutoTokenizer lets pass: no tokenizer then */
     const struct qfs_json *generation_config; /* as the converter reads it, NULL if absent */
     const struct qfs_json *tokenizer_config;  /* tokenizer_config.json raw, NULL if absent */
     const struct qfs_json *card; /* README.md's front matter, PyYAML-typed; NULL if none */
