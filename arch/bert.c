@@ -18,16 +18,6 @@ static const struct qfs_json *labels(const struct qfs_converter *c)
     return labels;
 }
 
-/* name without `suffix`, with `instead` in its place */
-static const char *swap_suffix(struct qfs_converter *c, const char *name, const char *suffix,
-                               const char *instead)
-{
-    if (!name || !qfs_ends_with(name, suffix))
-        return name;
-    return qfs_arena_printf(c->arena, "%.*s%s", (int)(strlen(name) - strlen(suffix)), name,
-                            instead);
-}
-
 static int filter(struct qfs_converter *c, const char *name, const char **ret_name)
 {
     static const char *const dropped[] = {"embeddings.position_ids", "pooler.dense.weight",
@@ -35,10 +25,10 @@ static int filter(struct qfs_converter *c, const char *name, const char **ret_na
     *ret_name = NULL;
     if (qfs_starts_with(name, "bert."))
         name += 5;
-    name = swap_suffix(c, name, ".gamma", ".weight");
-    name = swap_suffix(c, name, ".beta", ".bias");
+    name = qfs_name_swap_suffix(c, name, ".gamma", ".weight");
+    name = qfs_name_swap_suffix(c, name, ".beta", ".bias");
     if (!name)
-        return qfs_fail_memory(c->error);
+        return -ENOMEM;
     for (size_t i = 0; i < QFS_COUNT(dropped); i++)
         if (strcmp(name, dropped[i]) == 0)
             return 0;

@@ -18,12 +18,14 @@ enum qfs_param_type {
     QFS_PARAM_F32,
     QFS_PARAM_BOOL,
     QFS_PARAM_STRING,
+    QFS_PARAM_LIST, /* an array, its items typed by the first: bool, int32 or float32 */
 };
 
 struct qfs_param {
     const char *key; /* behind "ARCH.": "context_length"; NULL ends a table */
     enum qfs_param_type type;
     const char *names[8]; /* the first that config has counts, even if it is null (then: no key) */
+    bool required;        /* absent or null stops the converter */
 };
 
 struct qfs_family {
@@ -109,6 +111,18 @@ const struct qfs_json *qfs_hparam(const struct qfs_converter *c, const char *nam
 #define qfs_hparam_any(c, ...) qfs_hparam_first((c), (const char *const[]){__VA_ARGS__, NULL})
 /* hparams[name] as an integer ≥ 0, an error naming config.json and the key otherwise. */
 int qfs_hparam_size(struct qfs_converter *c, const char *const *names, int64_t *ret_value);
+#define qfs_hparam_count(c, ret_value, ...) \
+    qfs_hparam_size((c), (const char *const[]){__VA_ARGS__, NULL}, (ret_value))
+/* hparams.get(name, fallback); an error where it is there and is no count. */
+int qfs_hparam_count_or(struct qfs_converter *c, const char *name, int64_t fallback,
+                        int64_t *ret_value);
+/* hparams[name] = value */
+int qfs_hparam_set(struct qfs_converter *c, const char *name, const struct qfs_json *value);
+int qfs_hparam_set_int(struct qfs_converter *c, const char *name, int64_t value);
+/* hparams.pop(name, None) */
+void qfs_hparam_remove(struct qfs_converter *c, const char *name);
+/* The number under `key`, `fallback` where it is absent or none. */
+double qfs_json_number_or(const struct qfs_json *object, const char *key, double fallback);
 
 /* -- keys: keys.c
  * ----------------------------------------------------------------------------------- */
@@ -121,6 +135,9 @@ int qfs_put_params(struct qfs_converter *c, const struct qfs_param *table);
 void qfs_put_u32(struct qfs_converter *c, const char *name, int64_t value);
 void qfs_put_f32(struct qfs_converter *c, const char *name, double value);
 void qfs_put_bool(struct qfs_converter *c, const char *name, bool value);
+void qfs_put_i32s(struct qfs_converter *c, const char *name, const int32_t *items, size_t count);
+void qfs_put_f32s(struct qfs_converter *c, const char *name, const float *items, size_t count);
+void qfs_put_bools(struct qfs_converter *c, const char *name, const uint8_t *items, size_t count);
 /* general.file_type, where a family writes its keys itself */
 void qfs_put_file_type(struct qfs_converter *c);
 /* _try_set_pooling_type: sentence-transformers' modules.json. */
@@ -131,6 +148,11 @@ int qfs_put_pooling(struct qfs_converter *c);
 
 /* head_dim, or what hidden_size leaves a head. llama.c */
 int qfs_head_dim(struct qfs_converter *c, int64_t *ret_dim);
+/* int(head_dim * factor), where factor is rope_parameters' partial_rotary_factor or `fallback`;
+ * head_dim as qfs_head_dim has it. */
+int qfs_rotated_dim(struct qfs_converter *c, double fallback, int64_t *ret_dim);
+/* Block count and layers of draft heads: num_hidden_layers + num_nextn_predict_layers. */
+int qfs_begin_with_nextn(struct qfs_converter *c);
 /* The rope_freqs tensor where rope_type is llama3; nothing otherwise. llama.c */
 int qfs_llama3_rope_factors(struct qfs_converter *c);
 
@@ -160,6 +182,14 @@ int qfs_emit(struct qfs_converter *c, const struct qfs_recipe *data, const char 
              const char *new_name, int bid);
 /* The first number among the dotted parts of a name, -1 if there is none. */
 int qfs_block_of(const char *name);
+/* Of "model.layers.N…", N; -1 for other names. */
+int64_t qfs_layer_of(const char *name);
+/* Every `from` in it replaced; NULL (and an error set) when out of memory. */
+const char *qfs_name_replace(struct qfs_converter *c, const char *name, const char *from,
+                             const char *to);
+/* The same, once and at the end only. */
+const char *qfs_name_swap_suffix(struct qfs_converter *c, const char *name, const char *suffix,
+                                 const char *instead);
 
 /* -- experts: experts.c ------------------------------------------------------------------------------ */
 
@@ -169,6 +199,10 @@ struct qfs_expert_layout {
     const char
         *weights[4]; /* what {w} stands for, in the order the stacks are written; ends with NULL */
 };
+
+/* "model.layers.N.mlp.experts.X.{down,gate,up}_proj.weight", stacked in this order; the other: gate,
+ * up, down. */
+extern const struct qfs_expert_layout qfs_mlp_experts, qfs_mlp_experts_down_last;
 
 /* Keeps an expert's weight; stacks and emits all of a layer when the last one comes. */
 int qfs_expert_tensor(struct qfs_converter *c, const struct qfs_recipe *data, const char *name,

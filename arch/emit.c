@@ -45,6 +45,46 @@ int qfs_block_of(const char *name)
     return -1;
 }
 
+const char *qfs_name_replace(struct qfs_converter *c, const char *name, const char *from,
+                             const char *to)
+{
+    struct qfs_buffer text = {0};
+    const char *at = name, *next;
+    if (!strstr(name, from))
+        return name;
+    for (; (next = strstr(at, from)); at = next + strlen(from)) {
+        qfs_buffer_append(&text, at, (size_t)(next - at));
+        qfs_buffer_text(&text, to);
+    }
+    qfs_buffer_text(&text, at);
+    char *copy = text.failed ? NULL : qfs_arena_copy(c->arena, (char *)text.data, text.size);
+    qfs_buffer_done(&text);
+    if (!copy)
+        qfs_fail_memory(c->error);
+    return copy;
+}
+
+const char *qfs_name_swap_suffix(struct qfs_converter *c, const char *name, const char *suffix,
+                                 const char *instead)
+{
+    if (!name || !qfs_ends_with(name, suffix))
+        return name;
+    name =
+        qfs_arena_printf(c->arena, "%.*s%s", (int)(strlen(name) - strlen(suffix)), name, instead);
+    if (!name)
+        qfs_fail_memory(c->error);
+    return name;
+}
+
+int64_t qfs_layer_of(const char *name)
+{
+    static const char start[] = "model.layers.";
+    if (!qfs_starts_with(name, start))
+        return -1;
+    size_t digits = strspn(name + strlen(start), "0123456789");
+    return digits && digits < 10 ? atoll(name + strlen(start)) : -1;
+}
+
 int qfs_convert_tensor(struct qfs_converter *c, const struct qfs_recipe *data, const char *name)
 {
     int (*tensor)(struct qfs_converter *, const struct qfs_recipe *, const char *, int) =

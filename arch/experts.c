@@ -4,6 +4,18 @@
 
 #include <string.h>
 
+const struct qfs_expert_layout qfs_mlp_experts = {
+    "model.layers.{bid}.mlp.experts.{xid}.{w}.weight",
+    "model.layers.{bid}.mlp.experts.{w}.weight",
+    {"down_proj", "gate_proj", "up_proj"},
+};
+
+const struct qfs_expert_layout qfs_mlp_experts_down_last = {
+    "model.layers.{bid}.mlp.experts.{xid}.{w}.weight",
+    "model.layers.{bid}.mlp.experts.{w}.weight",
+    {"gate_proj", "up_proj", "down_proj"},
+};
+
 /* "…{bid}…{xid}…{w}…" filled in; `xid` unused where the pattern has none. */
 static const char *fill(struct qfs_converter *c, const char *pattern, int64_t bid, int64_t xid,
                         const char *weight)

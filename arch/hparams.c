@@ -76,3 +76,62 @@ int qfs_hparam_size(struct qfs_converter *c, const char *const *names, int64_t *
     *ret_value = value->integer;
     return 0;
 }
+
+int qfs_hparam_count_or(struct qfs_converter *c, const char *name, int64_t fallback,
+                        int64_t *ret_value)
+{
+    if (qfs_json_get(c->hparams, name))
+        return qfs_hparam_count(c, ret_value, name);
+    *ret_value = fallback;
+    return 0;
+}
+
+int qfs_hparam_set(struct qfs_converter *c, const char *name, const struct qfs_json *value)
+{
+    return qfs_dict_set(c->arena, c->hparams, name, value) < 0 ? qfs_fail_memory(c->error) : 0;
+}
+
+int qfs_hparam_set_int(struct qfs_converter *c, const char *name, int64_t value)
+{
+    const struct qfs_json number = {.kind = QFS_JSON_INT, .integer = value};
+    return qfs_hparam_set(c, name, &number);
+}
+
+void qfs_hparam_remove(struct qfs_converter *c, const char *name)
+{
+    struct qfs_json *dict = c->hparams;
+    for (uint32_t i = 0; i < dict->count; i++)
+        if (qfs_text_is(dict->members[i].key, name)) {
+            memmove(dict->members + i, dict->members + i + 1,
+                    (dict->count - i - 1) * sizeof(*dict->members));
+            dict->count--;
+            return;
+        }
+}
+
+double qfs_json_number_or(const struct qfs_json *object, const char *key, double fallback)
+{
+    double value;
+    return qfs_json_real(qfs_json_get(object, key), &value) ? value : fallback;
+}
+
+int qfs_rotated_dim(struct qfs_converter *c, double fallback, int64_t *ret_dim)
+{
+    int64_t dim;
+    int rc = qfs_head_dim(c, &dim);
+    if (rc == 0)
+        *ret_dim =
+            (int64_t)((double)dim * qfs_json_number_or(c->rope, "partial_rotary_factor", fallback));
+    return rc;
+}
+
+int qfs_begin_with_nextn(struct qfs_converter *c)
+{
+    int64_t nlayers, nextn;
+    int rc;
+    if ((rc = qfs_hparam_count(c, &nlayers, "num_hidden_layers")) < 0 ||
+        (rc = qfs_hparam_count_or(c, "num_nextn_predict_layers", 0, &nextn)) < 0)
+        return rc;
+    c->block_count = QFS_MIN(nlayers, (int64_t)4096) + QFS_MIN(nextn, (int64_t)4096);
+    return 0;
+}

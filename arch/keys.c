@@ -36,6 +36,33 @@ static int put_list(struct qfs_converter *c, const char *key, const struct qfs_j
     return 0;
 }
 
+/* A list as GGUFWriter.add_array types it: all items are of the first one's type. */
+static int put_typed_list(struct qfs_converter *c, const char *key, const struct qfs_json *list)
+{
+    const struct qfs_json *first = qfs_json_at(list, 0);
+    if (!qfs_json_is(list, QFS_JSON_ARRAY))
+        return wrong(c, key, "a list");
+    if (!first || qfs_json_is(first, QFS_JSON_INT))
+        return put_list(c, key, list);
+    float *floats = qfs_arena_array(c->arena, list->count, sizeof(*floats));
+    uint8_t *bools = qfs_arena_array(c->arena, list->count, sizeof(*bools));
+    if (!floats || !bools)
+        return qfs_fail_memory(c->error);
+    for (uint32_t i = 0; i < list->count; i++) {
+        const struct qfs_json *item = &list->items[i];
+        if (qfs_json_is_bool(item) != qfs_json_is_bool(first) ||
+            (!qfs_json_is_bool(item) && !qfs_json_is(item, QFS_JSON_REAL)))
+            return wrong(c, key, "a list of numbers of one type");
+        bools[i] = item->kind == QFS_JSON_TRUE;
+        floats[i] = (float)item->real;
+    }
+    if (qfs_json_is_bool(first))
+        qfs_put_bools(c, key, bools, list->count);
+    else
+        qfs_put_f32s(c, key, floats, list->count);
+    return 0;
+}
+
 int qfs_put_param(struct qfs_converter *c, const char *key, enum qfs_param_type type,
                   const struct qfs_json *value)
 {
@@ -64,6 +91,8 @@ int qfs_put_param(struct qfs_converter *c, const char *key, enum qfs_param_type 
             return wrong(c, key, "a string");
         qfs_kv_text(&c->out->kvs, qfs_key(c, key), qfs_json_text(value));
         return 0;
+    case QFS_PARAM_LIST:
+        return put_typed_list(c, key, value);
     }
     return -EINVAL;
 }
@@ -72,6 +101,9 @@ int qfs_put_params(struct qfs_converter *c, const struct qfs_param *table)
 {
     for (const struct qfs_param *param = table; param && param->key; param++) {
         const struct qfs_json *value = qfs_hparam_first(c, param->names);
+        if (param->required && qfs_json_is_null(value))
+            return qfs_fail(c->error, EINVAL, "%s/config.json: has no %s", c->model->path,
+                            param->names[0]);
         int rc = qfs_json_is_null(value) ? 0 : qfs_put_param(c, param->key, param->type, value);
         if (rc < 0)
             return rc;
@@ -92,6 +124,25 @@ void qfs_put_f32(struct qfs_converter *c, const char *name, double value)
 void qfs_put_bool(struct qfs_converter *c, const char *name, bool value)
 {
     qfs_kv_bool(&c->out->kvs, qfs_key(c, name), value);
+}
+
+/* GGUFWriter leaves empty arrays out. */
+void qfs_put_i32s(struct qfs_converter *c, const char *name, const int32_t *items, size_t count)
+{
+    if (count)
+        qfs_kv_array(&c->out->kvs, qfs_key(c, name), QFS_KV_I32, items, count);
+}
+
+void qfs_put_f32s(struct qfs_converter *c, const char *name, const float *items, size_t count)
+{
+    if (count)
+        qfs_kv_array(&c->out->kvs, qfs_key(c, name), QFS_KV_F32, items, count);
+}
+
+void qfs_put_bools(struct qfs_converter *c, const char *name, const uint8_t *items, size_t count)
+{
+    if (count)
+        qfs_kv_array(&c->out->kvs, qfs_key(c, name), QFS_KV_BOOL, items, count);
 }
 
 enum { MODULES_LIMIT = 1 << 20 };

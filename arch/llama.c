@@ -99,12 +99,6 @@ static int vocab(struct qfs_converter *c)
     return qfs_vocab_llama(c->out, c->hparams, c->error);
 }
 
-static double rope_number(const struct qfs_json *rope, const char *key, double fallback)
-{
-    double value;
-    return qfs_json_real(qfs_json_get(rope, key), &value) ? value : fallback;
-}
-
 struct llama3_rope {
     double base, factor, low, high, context;
 };
@@ -137,11 +131,11 @@ int qfs_llama3_rope_factors(struct qfs_converter *c)
     if ((rc = qfs_head_dim(c, &dim)) < 0)
         return rc;
     const struct llama3_rope rope = {
-        rope_number(params, "rope_theta", 10000.0),
-        rope_number(params, "factor", 8.0),
-        rope_number(params, "low_freq_factor", 1.0),
-        rope_number(params, "high_freq_factor", 4.0),
-        rope_number(params, "original_max_position_embeddings", 8192),
+        qfs_json_number_or(params, "rope_theta", 10000.0),
+        qfs_json_number_or(params, "factor", 8.0),
+        qfs_json_number_or(params, "low_freq_factor", 1.0),
+        qfs_json_number_or(params, "high_freq_factor", 4.0),
+        qfs_json_number_or(params, "original_max_position_embeddings", 8192),
     };
     int64_t count = (dim + 1) / 2;
     float *factors = qfs_arena_array(c->arena, (size_t)count, sizeof(*factors));

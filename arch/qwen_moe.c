@@ -12,12 +12,6 @@ static const struct qfs_param params[] = {
     {NULL},
 };
 
-static const struct qfs_expert_layout experts = {
-    "model.layers.{bid}.mlp.experts.{xid}.{w}.weight",
-    "model.layers.{bid}.mlp.experts.{w}.weight",
-    {"down_proj", "gate_proj", "up_proj"},
-};
-
 /* `name` up to its last `part`, and `more` behind it */
 static const char *rename_tail(struct qfs_converter *c, const char *name, const char *part,
                                const char *more)
@@ -63,7 +57,7 @@ static int tensor(struct qfs_converter *c, const struct qfs_recipe *data, const 
         return qfs_text_tensor(c, data, name, bid);
     if ((rc = qfs_hparam_size(c, expert_names, &nexperts)) < 0)
         return rc;
-    return qfs_expert_tensor(c, data, name, bid, nexperts, &experts);
+    return qfs_expert_tensor(c, data, name, bid, nexperts, &qfs_mlp_experts);
 }
 
 const struct qfs_family qfs_family_qwen2moe = {

@@ -21,26 +21,6 @@ static const char *const other_parts[] = {
     "model.connector.",
 };
 
-/* `name` with every `from` replaced by `to`. */
-static const char *replace(struct qfs_converter *c, const char *name, const char *from,
-                           const char *to)
-{
-    struct qfs_buffer text = {0};
-    const char *at = name, *next;
-    if (!strstr(name, from))
-        return name;
-    for (; (next = strstr(at, from)); at = next + strlen(from)) {
-        qfs_buffer_append(&text, at, (size_t)(next - at));
-        qfs_buffer_text(&text, to);
-    }
-    qfs_buffer_text(&text, at);
-    char *copy = text.failed ? NULL : qfs_arena_copy(c->arena, (char *)text.data, text.size);
-    qfs_buffer_done(&text);
-    if (!copy)
-        qfs_fail_memory(c->error);
-    return copy;
-}
-
 int qfs_text_filter(struct qfs_converter *c, const char *name, const char **ret_name)
 {
     *ret_name = NULL;
@@ -51,9 +31,9 @@ int qfs_text_filter(struct qfs_converter *c, const char *name, const char **ret_
         if (strstr(name, other_parts[i]))
             return 0;
     if (qfs_ends_with(name, "e_score_correction_bias"))
-        name = replace(c, name, "e_score_correction_bias", "e_score_correction.bias");
+        name = qfs_name_replace(c, name, "e_score_correction_bias", "e_score_correction.bias");
     if (name)
-        name = replace(c, name, "language_model.", "");
+        name = qfs_name_replace(c, name, "language_model.", "");
     *ret_name = name;
     return name ? 0 : -ENOMEM;
 }
