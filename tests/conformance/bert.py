@@ -1,0 +1,5 @@
+from conformance import Row
+
+ROWS = [
+    Row('bert', 'BertModel', tokenizer='minilm'),
+]
