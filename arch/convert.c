@@ -19,6 +19,20 @@ static int unknown_class(struct qfs_converter *c, const char *name)
     return rc;
 }
 
+/* Classes that count even where text_config names another. */
+static bool decides_alone(const struct qfs_json *class)
+{
+    static const char *const classes[] = {
+        "StepVLForConditionalGeneration",     "Sarashina2VisionForCausalLM",
+        "Exaone4_5_ForConditionalGeneration", "Step3p7ForConditionalGeneration",
+        "KimiK3ForConditionalGeneration",
+    };
+    for (size_t i = 0; i < QFS_COUNT(classes); i++)
+        if (qfs_text_is(qfs_json_text(class), classes[i]))
+            return true;
+    return false;
+}
+
 /* get_model_architecture */
 static int find_family(struct qfs_converter *c)
 {
@@ -27,7 +41,7 @@ static int find_family(struct qfs_converter *c)
     const struct qfs_json *classes = qfs_json_get(config, "architectures");
     const struct qfs_json *inner = qfs_json_get(text, "architectures");
     const struct qfs_json *name = qfs_json_at(classes, 0);
-    if (!qfs_json_is_null(inner))
+    if (!qfs_json_is_null(inner) && !decides_alone(name))
         name = qfs_json_at(inner, 0);
     c->hf_class = qfs_json_string(name);
     if (!c->hf_class)
@@ -224,7 +238,7 @@ static int run(struct qfs_converter *c)
              : (rc = qfs_text_keys(c)) < 0 || (rc = qfs_put_params(c, QFS_HOOK(c, params))) < 0)
         return rc;
     qfs_kv_u32(&c->out->kvs, "general.quantization_version", 2);
-    if ((rc = vocab ? vocab(c) : qfs_vocab_gpt2(c->out, c->hparams, c->error)) < 0)
+    if ((rc = (vocab ? vocab : qfs_text_vocab)(c)) < 0)
         return rc;
     return c->out->kvs.failed ? qfs_fail_memory(c->error) : 0;
 }

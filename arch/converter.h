@@ -153,6 +153,25 @@ int qfs_head_dim(struct qfs_converter *c, int64_t *ret_dim);
 int qfs_rotated_dim(struct qfs_converter *c, double fallback, int64_t *ret_dim);
 /* Block count and layers of draft heads: num_hidden_layers + num_nextn_predict_layers. */
 int qfs_begin_with_nextn(struct qfs_converter *c);
+/* DeepseekV2Model's hooks, for what is built like it: deepseek.c */
+extern const struct qfs_family qfs_family_deepseek2;
+int qfs_deepseek2_tensor(struct qfs_converter *c, const struct qfs_recipe *data, const char *name,
+                         int bid);
+int qfs_deepseek2_keys(struct qfs_converter *c);
+/* Sizes of a multi-head latent attention's heads. */
+struct qfs_mla {
+    int64_t nheads, nope, value;
+};
+/* kv_b_proj split into k_b (transposed) and v_b, which are given the names of GGUF or of the source. */
+int qfs_mla_split(struct qfs_converter *c, const struct qfs_recipe *data, int bid,
+                  const struct qfs_mla *mla, const char *k_name, const char *v_name);
+/* A split with sizes of hparams and names that have kv_b_proj replaced. */
+int qfs_mla_kv_b(struct qfs_converter *c, const struct qfs_recipe *data, const char *name, int bid,
+                 const char *nheads_name);
+/* rope.scaling.type none */
+void qfs_put_no_rope_scaling(struct qfs_converter *c);
+/* nextn_predict_layers, where config has it */
+int qfs_put_nextn(struct qfs_converter *c);
 /* The rope_freqs tensor where rope_type is llama3; nothing otherwise. llama.c */
 int qfs_llama3_rope_factors(struct qfs_converter *c);
 
@@ -161,6 +180,7 @@ int qfs_llama3_rope_factors(struct qfs_converter *c);
 
 int qfs_text_filter(struct qfs_converter *c, const char *name, const char **ret_name);
 int qfs_text_keys(struct qfs_converter *c);
+int qfs_text_vocab(struct qfs_converter *c);
 int qfs_text_tensor(struct qfs_converter *c, const struct qfs_recipe *data, const char *name,
                     int bid);
 

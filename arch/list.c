@@ -7,6 +7,9 @@
 /* clang-format off */
 #define FAMILIES(family) \
     family(bert) \
+    family(deepseek) \
+    family(deepseek2) \
+    family(deepseek32) \
     family(gemma2) \
     family(gemma3) \
     family(gpt2) \

@@ -209,3 +209,8 @@ int qfs_text_keys(struct qfs_converter *c)
     qfs_put_file_type(c);
     return 0;
 }
+
+int qfs_text_vocab(struct qfs_converter *c)
+{
+    return qfs_vocab_gpt2(c->out, c->hparams, c->error);
+}

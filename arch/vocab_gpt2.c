@@ -134,8 +134,23 @@ int qfs_vocab_base(struct qfs_tokenizer *t, const struct qfs_json *hparams, stru
     return qfs_vocab_tokens(t, hparams, arena, ret_tokens, error);
 }
 
-int qfs_vocab_gpt2(struct qfs_conversion *conversion, const struct qfs_json *hparams,
-                   struct qfs_error *error)
+/* _set_special_token(type, get_added_vocab()[token]) for each */
+static int set_special(const struct qfs_tokenizer *t, struct qfs_special_vocab *special,
+                       const struct qfs_special_token *tokens, struct qfs_error *error)
+{
+    for (; tokens && tokens->type; tokens++) {
+        uint64_t id;
+        if (!qfs_map_get(&t->added.ids, qfs_text_of(tokens->token), &id))
+            return qfs_fail(error, EINVAL, "%s: has no added token %s", t->shown, tokens->token);
+        int rc = qfs_special_vocab_set(special, tokens->type, (int64_t)id, error);
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
+}
+
+int qfs_vocab_gpt2_special(struct qfs_conversion *conversion, const struct qfs_json *hparams,
+                           const struct qfs_special_token *set, struct qfs_error *error)
 {
     struct qfs_arena arena = {0};
     struct qfs_tokenizer *t = NULL;
@@ -151,8 +166,16 @@ int qfs_vocab_gpt2(struct qfs_conversion *conversion, const struct qfs_json *hpa
         rc = qfs_special_vocab_load(&special, &arena, conversion->model, t->json, true, NULL, -1,
                                     error);
     if (rc == 0)
+        rc = set_special(t, &special, set, error);
+    if (rc == 0)
         rc = qfs_special_vocab_write(&special, conversion, error);
     qfs_tokenizer_close(t);
     qfs_arena_done(&arena);
     return rc;
+}
+
+int qfs_vocab_gpt2(struct qfs_conversion *conversion, const struct qfs_json *hparams,
+                   struct qfs_error *error)
+{
+    return qfs_vocab_gpt2_special(conversion, hparams, NULL, error);
 }

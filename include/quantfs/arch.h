@@ -96,6 +96,14 @@ int qfs_vocab_sentencepiece(struct qfs_conversion *conversion, const struct qfs_
 /* _set_vocab_gpt2: byte-level BPE as AutoTokenizer builds it. vocab_gpt2.c */
 int qfs_vocab_gpt2(struct qfs_conversion *conversion, const struct qfs_json *hparams,
                    struct qfs_error *error) QFS_MUST_USE;
+/* The same, with special tokens set by the name of an added token; `set` ends with type NULL.
+ * An error where the tokenizer has no such token. */
+struct qfs_special_token {
+    const char *type, *token; /* "eot", "<|user|>" */
+};
+int qfs_vocab_gpt2_special(struct qfs_conversion *conversion, const struct qfs_json *hparams,
+                           const struct qfs_special_token *set,
+                           struct qfs_error *error) QFS_MUST_USE;
 /* _set_vocab_llama_hf: tokenizer.json with a Llama-like BPE. -ENOENT when it is another kind. */
 int qfs_vocab_llama_hf(struct qfs_conversion *conversion, struct qfs_error *error) QFS_MUST_USE;
 /* Qwen2Model.set_vocab and others: tokenizer.model if it is there, else as qfs_vocab_gpt2. */
