@@ -193,7 +193,7 @@ static void count_parameters(const struct qfs_conversion *out, uint64_t ret_npar
 
 static int run(struct qfs_converter *c)
 {
-    int (*begin)(struct qfs_converter *) = NULL, (*keys)(struct qfs_converter *) = NULL;
+    int (*begin)(struct qfs_converter *) = NULL;
     int (*extra)(struct qfs_converter *) = NULL, (*finish)(struct qfs_converter *) = NULL;
     int (*vocab)(struct qfs_converter *) = NULL;
     uint64_t nparams[3];
@@ -205,7 +205,6 @@ static int run(struct qfs_converter *c)
     begin = QFS_HOOK(c, begin);
     extra = QFS_HOOK(c, extra);
     finish = QFS_HOOK(c, finish);
-    keys = QFS_HOOK(c, keys);
     vocab = QFS_HOOK(c, vocab);
     if (begin && (rc = begin(c)) < 0)
         return rc;
@@ -234,8 +233,7 @@ static int run(struct qfs_converter *c)
     count_parameters(c->out, nparams, &nexperts);
     if ((rc = qfs_metadata_add(c->out, nparams, nexperts, c->error)) < 0)
         return rc;
-    if (keys ? (rc = keys(c)) < 0
-             : (rc = qfs_text_keys(c)) < 0 || (rc = qfs_put_params(c, QFS_HOOK(c, params))) < 0)
+    if ((rc = qfs_put_keys(c)) < 0)
         return rc;
     qfs_kv_u32(&c->out->kvs, "general.quantization_version", 2);
     if ((rc = (vocab ? vocab : qfs_text_vocab)(c)) < 0)

@@ -28,6 +28,32 @@ struct qfs_param {
     bool required;        /* absent or null stops the converter */
 };
 
+/* One key of a family that writes all of its keys itself. What config must have is an error when it
+ * has not. */
+enum qfs_rule_kind {
+    QFS_RULE_END,
+    QFS_RULE_U32, /* the first of `names` that config has, as in struct qfs_param */
+    QFS_RULE_U32_OR_LIST,
+    QFS_RULE_F32,
+    QFS_RULE_BOOL,
+    QFS_RULE_TEXT,
+    QFS_RULE_FOURFOLD, /* four times that */
+    QFS_RULE_IS_U32,   /* `number` */
+    QFS_RULE_IS_F32,
+    QFS_RULE_IS_TEXT, /* `text` */
+    QFS_RULE_BLOCK_COUNT,
+    QFS_RULE_FILE_TYPE,
+    QFS_RULE_NO_BOS, /* tokenizer.ggml.add_bos_token is false */
+};
+
+struct qfs_key_rule {
+    enum qfs_rule_kind kind;
+    const char *key; /* behind "ARCH." */
+    const char *names[4];
+    double number;
+    const char *text;
+};
+
 struct qfs_family {
     const char *arch;              /* GGUF's name: "llama" */
     const char *const *hf_classes; /* names in config.json's architectures; ends with NULL */
@@ -50,8 +76,9 @@ struct qfs_family {
                        int ndims);
     /* After the last tensor: what is still buffered is an error. */
     int (*finish)(struct qfs_converter *c);
-    /* set_gguf_parameters, all of it. */
+    /* set_gguf_parameters, all of it: as a hook, or as a table. */
     int (*keys)(struct qfs_converter *c);
+    const struct qfs_key_rule *rules;
     int (*vocab)(struct qfs_converter *c);
 };
 
@@ -123,6 +150,10 @@ int qfs_hparam_set_int(struct qfs_converter *c, const char *name, int64_t value)
 void qfs_hparam_remove(struct qfs_converter *c, const char *name);
 /* The number under `key`, `fallback` where it is absent or none. */
 double qfs_json_number_or(const struct qfs_json *object, const char *key, double fallback);
+/* hparams[name] as a number. */
+int qfs_hparam_real(struct qfs_converter *c, const char *name, double *ret_value);
+/* rope_parameters[name]; `fallback` where it is absent, an error where that is NAN. */
+int qfs_rope_number(struct qfs_converter *c, const char *name, double fallback, double *ret_value);
 
 /* -- keys: keys.c
  * ----------------------------------------------------------------------------------- */
@@ -138,6 +169,12 @@ void qfs_put_bool(struct qfs_converter *c, const char *name, bool value);
 void qfs_put_i32s(struct qfs_converter *c, const char *name, const int32_t *items, size_t count);
 void qfs_put_f32s(struct qfs_converter *c, const char *name, const float *items, size_t count);
 void qfs_put_bools(struct qfs_converter *c, const char *name, const uint8_t *items, size_t count);
+void qfs_put_string(struct qfs_converter *c, const char *name, const char *value);
+/* attention.sliding_window_pattern from layer_types, which config must have. */
+int qfs_put_sliding_layers(struct qfs_converter *c);
+int qfs_put_rules(struct qfs_converter *c, const struct qfs_key_rule *table);
+/* set_gguf_parameters of the family. */
+int qfs_put_keys(struct qfs_converter *c);
 /* general.file_type, where a family writes its keys itself */
 void qfs_put_file_type(struct qfs_converter *c);
 /* _try_set_pooling_type: sentence-transformers' modules.json. */
@@ -172,6 +209,8 @@ int qfs_mla_kv_b(struct qfs_converter *c, const struct qfs_recipe *data, const c
 void qfs_put_no_rope_scaling(struct qfs_converter *c);
 /* nextn_predict_layers, where config has it */
 int qfs_put_nextn(struct qfs_converter *c);
+/* Phi 3's set_vocab. vocab_phi3.c */
+int qfs_vocab_phi3(struct qfs_converter *c);
 /* The rope_freqs tensor where rope_type is llama3; nothing otherwise. llama.c */
 int qfs_llama3_rope_factors(struct qfs_converter *c);
 
@@ -210,6 +249,8 @@ const char *qfs_name_replace(struct qfs_converter *c, const char *name, const ch
 /* The same, once and at the end only. */
 const char *qfs_name_swap_suffix(struct qfs_converter *c, const char *name, const char *suffix,
                                  const char *instead);
+/* What follows `head`, a number and a dot: "attn.q.weight" of "h.3.attn.q.weight"; NULL: not so. */
+const char *qfs_layer_part(const char *name, const char *head);
 
 /* -- experts: experts.c ------------------------------------------------------------------------------ */
 
@@ -227,6 +268,10 @@ extern const struct qfs_expert_layout qfs_mlp_experts, qfs_mlp_experts_down_last
 /* Keeps an expert's weight; stacks and emits all of a layer when the last one comes. */
 int qfs_expert_tensor(struct qfs_converter *c, const struct qfs_recipe *data, const char *name,
                       int bid, int64_t nexperts, const struct qfs_expert_layout *layout);
+
+/* modify_tensors of families whose experts are called model.layers.{bid}.mlp.experts.{xid}.… */
+int qfs_mlp_experts_tensor(struct qfs_converter *c, const struct qfs_recipe *data, const char *name,
+                           int bid);
 
 /* -- recipes: recipe.c. NULL (and an error set) on failure or NULL operands, so calls may nest.
  * -------- */

@@ -85,6 +85,16 @@ int64_t qfs_layer_of(const char *name)
     return digits && digits < 10 ? atoll(name + strlen(start)) : -1;
 }
 
+const char *qfs_layer_part(const char *name, const char *head)
+{
+    size_t digits;
+    if (!qfs_starts_with(name, head))
+        return NULL;
+    name += strlen(head);
+    digits = strspn(name, "0123456789");
+    return digits && name[digits] == '.' ? name + digits + 1 : NULL;
+}
+
 int qfs_convert_tensor(struct qfs_converter *c, const struct qfs_recipe *data, const char *name)
 {
     int (*tensor)(struct qfs_converter *, const struct qfs_recipe *, const char *, int) =

@@ -91,3 +91,18 @@ int qfs_expert_tensor(struct qfs_converter *c, const struct qfs_recipe *data, co
         nweights++;
     return ++c->experts_waiting[bid] < nexperts * nweights ? 0 : merge(c, bid, nexperts, layout);
 }
+
+int qfs_mlp_experts_tensor(struct qfs_converter *c, const struct qfs_recipe *data, const char *name,
+                           int bid)
+{
+    static const struct qfs_expert_layout experts = {
+        "model.layers.{bid}.mlp.experts.{xid}.{w}.weight",
+        "model.layers.{bid}.mlp.experts.{w}.weight",
+        {"down_proj", "gate_proj", "up_proj"},
+    };
+    int64_t nexperts;
+    if (!strstr(name, "experts"))
+        return qfs_text_tensor(c, data, name, bid);
+    int rc = qfs_hparam_count(c, &nexperts, "num_local_experts", "num_experts");
+    return rc < 0 ? rc : qfs_expert_tensor(c, data, name, bid, nexperts, &experts);
+}

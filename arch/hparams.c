@@ -1,5 +1,6 @@
 #include "converter.h"
 
+#include <math.h>
 #include <string.h>
 
 struct qfs_json *qfs_dict_copy(struct qfs_arena *arena, const struct qfs_json *object)
@@ -133,5 +134,30 @@ int qfs_begin_with_nextn(struct qfs_converter *c)
         (rc = qfs_hparam_count_or(c, "num_nextn_predict_layers", 0, &nextn)) < 0)
         return rc;
     c->block_count = QFS_MIN(nlayers, (int64_t)4096) + QFS_MIN(nextn, (int64_t)4096);
+    return 0;
+}
+
+int qfs_hparam_real(struct qfs_converter *c, const char *name, double *ret_value)
+{
+    const struct qfs_json *value = qfs_hparam(c, name);
+    if (!value)
+        return qfs_fail(c->error, EINVAL, "%s/config.json: has no %s", c->model->path, name);
+    if (!qfs_json_real(value, ret_value))
+        return qfs_fail(c->error, EINVAL, "%s/config.json: %s is not a number", c->model->path,
+                        name);
+    return 0;
+}
+
+int qfs_rope_number(struct qfs_converter *c, const char *name, double fallback, double *ret_value)
+{
+    const struct qfs_json *value = qfs_json_get(c->rope, name);
+    if (!value && isnan(fallback))
+        return qfs_fail(c->error, EINVAL, "%s/config.json: its rope_parameters have no %s",
+                        c->model->path, name);
+    if (value && !qfs_json_real(value, ret_value))
+        return qfs_fail(c->error, EINVAL, "%s/config.json: rope_parameters: %s is not a number",
+                        c->model->path, name);
+    if (!value)
+        *ret_value = fallback;
     return 0;
 }

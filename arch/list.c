@@ -7,17 +7,31 @@
 /* clang-format off */
 #define FAMILIES(family) \
     family(bert) \
+    family(bloom) \
+    family(codeshell) \
     family(deepseek) \
     family(deepseek2) \
     family(deepseek32) \
     family(gemma2) \
     family(gemma3) \
     family(gpt2) \
+    family(gptneox) \
     family(llama) \
+    family(olmo) \
+    family(olmo2) \
+    family(olmoe) \
+    family(phi2) \
+    family(phi3) \
+    family(phimoe) \
     family(qwen2) \
     family(qwen2moe) \
     family(qwen3) \
-    family(qwen3moe)
+    family(qwen3moe) \
+    family(refact) \
+    family(seed_oss) \
+    family(stablelm) \
+    family(starcoder) \
+    family(starcoder2)
 /* clang-format on */
 
 #define DECLARE(name) extern const struct qfs_family qfs_family_##name;

@@ -63,6 +63,16 @@ int qfs_tokens_init(struct qfs_tokens *tokens, struct qfs_arena *arena, size_t c
 /* tokenizer.ggml.model, pre, tokens, scores, token_type. */
 int qfs_tokens_write(const struct qfs_tokens *tokens, struct qfs_conversion *conversion,
                      const char *model_name, const char *pre, struct qfs_error *error) QFS_MUST_USE;
+/* A list index as Python takes it: from the end when negative. */
+bool qfs_tokens_place(const struct qfs_tokens *tokens, int64_t id, size_t *ret_index);
+/* tokenizer.model, all of it in `arena`; -ENOENT where there is none. vocab_sentencepiece.c */
+int qfs_vocab_read_pieces(struct qfs_arena *arena, const struct qfs_model *model,
+                          struct qfs_sentencepiece *ret_pieces,
+                          struct qfs_error *error) QFS_MUST_USE;
+/* Its pieces as tokens, as many as there is room for; then added_tokens.json's, user-defined. */
+void qfs_tokens_lay_pieces(struct qfs_tokens *tokens, const struct qfs_sentencepiece *pieces);
+int qfs_tokens_lay_added(struct qfs_tokens *tokens, struct qfs_arena *arena,
+                         const struct qfs_model *model, struct qfs_error *error) QFS_MUST_USE;
 /* does_token_look_special */
 bool qfs_token_looks_special(struct qfs_text text);
 

@@ -6,8 +6,8 @@
 
 enum { MODEL_LIMIT = 256 << 20 };
 
-static int read_model(struct qfs_arena *arena, const struct qfs_model *model,
-                      struct qfs_sentencepiece *ret, struct qfs_error *error)
+int qfs_vocab_read_pieces(struct qfs_arena *arena, const struct qfs_model *model,
+                          struct qfs_sentencepiece *ret, struct qfs_error *error)
 {
     static const char name[] = "tokenizer.model";
     const char *shown = qfs_vocab_shown(arena, model, name);
@@ -24,8 +24,7 @@ static int read_model(struct qfs_arena *arena, const struct qfs_model *model,
     return rc == -ENOENT ? -EIO : rc; /* vanished in between: no reason to try another tokenizer */
 }
 
-/* A list index as Python takes it: from the end when negative. */
-static bool place(const struct qfs_tokens *tokens, int64_t id, size_t *ret_index)
+bool qfs_tokens_place(const struct qfs_tokens *tokens, int64_t id, size_t *ret_index)
 {
     int64_t count = (int64_t)tokens->count;
     if (id < 0)
@@ -36,9 +35,13 @@ static bool place(const struct qfs_tokens *tokens, int64_t id, size_t *ret_index
     return true;
 }
 
-static int lay_added(struct qfs_tokens *tokens, const struct qfs_model *model,
-                     const struct qfs_json *added, struct qfs_error *error)
+int qfs_tokens_lay_added(struct qfs_tokens *tokens, struct qfs_arena *arena,
+                         const struct qfs_model *model, struct qfs_error *error)
 {
+    const struct qfs_json *added;
+    int rc = qfs_vocab_read_json(arena, model, "added_tokens.json", &added, error);
+    if (rc < 0)
+        return rc;
     if (added && added->kind != QFS_JSON_OBJECT)
         return qfs_fail(error, EINVAL, "%s/added_tokens.json: is not an object", model->path);
     for (uint32_t i = 0; added && i < added->count; i++) {
@@ -50,7 +53,7 @@ static int lay_added(struct qfs_tokens *tokens, const struct qfs_model *model,
                             model->path, member->key.data);
         if (id >= (int64_t)tokens->count)
             continue; /* the converter warns and goes on */
-        if (!place(tokens, id, &at))
+        if (!qfs_tokens_place(tokens, id, &at))
             return qfs_fail(error, EINVAL, "%s/added_tokens.json: the id of '%s' is out of range",
                             model->path, member->key.data);
         tokens->texts[at] = member->key;
@@ -84,7 +87,7 @@ static int lay_decoder(struct qfs_tokens *tokens, struct qfs_arena *arena,
                             (long long)id);
         if (id >= (int64_t)tokens->count)
             continue;
-        if (content->kind != QFS_JSON_STRING || !place(tokens, id, &at))
+        if (content->kind != QFS_JSON_STRING || !qfs_tokens_place(tokens, id, &at))
             return qfs_fail(error, EINVAL, "%s/%s: token %lld is malformed", model->path, file,
                             (long long)id);
         if (qfs_json_truthy(qfs_json_get(&member->value, "special")) ||
@@ -100,6 +103,18 @@ static int lay_decoder(struct qfs_tokens *tokens, struct qfs_arena *arena,
         tokens->texts[at] = text;
     }
     return 0;
+}
+
+void qfs_tokens_lay_pieces(struct qfs_tokens *tokens, const struct qfs_sentencepiece *pieces)
+{
+    for (size_t i = 0; i < pieces->npieces && i < tokens->count; i++) {
+        const struct qfs_piece *piece = &pieces->pieces[i];
+        tokens->texts[i] = piece->text;
+        tokens->scores[i] = piece->score;
+        /* Same numbers, except that the converter has no word for user-defined ones. */
+        tokens->types[i] =
+            piece->type == QFS_PIECE_USER_DEFINED ? QFS_TOKEN_NORMAL : (int)piece->type;
+    }
 }
 
 /* find_hparam(["vocab_size_per_layer_input", "vocab_size"], optional) or the model's own. */
@@ -125,22 +140,14 @@ static int create(struct qfs_arena *arena, const struct qfs_model *model,
 {
     struct qfs_sentencepiece pieces;
     struct qfs_tokens tokens;
-    const struct qfs_json *added, *config;
+    const struct qfs_json *config;
     size_t count = 0;
-    int rc = read_model(arena, model, &pieces, error);
+    int rc = qfs_vocab_read_pieces(arena, model, &pieces, error);
     if (rc < 0 || (rc = count_tokens(model, hparams, pieces.npieces, &count, error)) < 0 ||
         (rc = qfs_tokens_init(&tokens, arena, count, -10000.0f, error)) < 0)
         return rc;
-    for (size_t i = 0; i < pieces.npieces && i < count; i++) {
-        const struct qfs_piece *piece = &pieces.pieces[i];
-        tokens.texts[i] = piece->text;
-        tokens.scores[i] = piece->score;
-        /* Same numbers, except that the converter has no word for user-defined ones. */
-        tokens.types[i] =
-            piece->type == QFS_PIECE_USER_DEFINED ? QFS_TOKEN_NORMAL : (int)piece->type;
-    }
-    if ((rc = qfs_vocab_read_json(arena, model, "added_tokens.json", &added, error)) < 0 ||
-        (rc = lay_added(&tokens, model, added, error)) < 0 ||
+    qfs_tokens_lay_pieces(&tokens, &pieces);
+    if ((rc = qfs_tokens_lay_added(&tokens, arena, model, error)) < 0 ||
         (rc = qfs_vocab_read_json(arena, model, "tokenizer_config.json", &config, error)) < 0 ||
         (rc = lay_decoder(&tokens, arena, model, config, error)) < 0)
         return rc;
