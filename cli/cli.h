@@ -20,7 +20,7 @@ struct cli_list {
 struct cli_settings {
     struct qfs_options views;
     const char *imatrix; /* as given: a file, or "auto" */
-    struct cli_list tensor_types, tensor_type_files, overrides;
+    struct cli_list tensor_types, tensor_type_files, overrides, include_weights, exclude_weights;
     const char *prune_layers;
     const char *mount_options;
     bool json, foreground, allow_other, nonempty, force, lazy, fill_cache, fresh, quiet, all;

@@ -111,6 +111,10 @@ int cli_finish(struct cli_settings *settings, const char *source, struct qfs_err
     settings->views.ntensor_types = settings->tensor_types.count;
     settings->views.overrides = settings->overrides.items;
     settings->views.noverrides = settings->overrides.count;
+    settings->views.include_weights = settings->include_weights.items;
+    settings->views.ninclude_weights = settings->include_weights.count;
+    settings->views.exclude_weights = settings->exclude_weights.items;
+    settings->views.nexclude_weights = settings->exclude_weights.count;
     settings->views.imatrix = settings->imatrix;
     if (settings->imatrix && strcmp(settings->imatrix, "auto") == 0)
         return find_imatrix(settings, source, error);
