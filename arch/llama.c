@@ -1,7 +1,6 @@
 /* Llama and what is built like it: Mistral, Mixtral, SmolLM2. */
 #include "converter.h"
-
-#include "torch_math.h"
+#include "quantfs/torch_math.h"
 
 #include <math.h>
 #include <string.h>

@@ -3,6 +3,7 @@
  * Movement works on bytes of any dtype: a run that is contiguous in the operand is read in one go,
  * a transposed matrix by columns of the rows wanted. Arithmetic works on floats and rounds to its
  * dtype. */
+#include "quantfs/torch_math.h"
 #include "worker.h"
 
 #include <math.h>
@@ -117,7 +118,7 @@ static void apply(enum qfs_op op, double number, float *x, int64_t count)
         break;
     case QFS_OP_NEG_EXP:
         for (int64_t i = 0; i < count; i++)
-            x[i] = -expf(x[i]);
+            x[i] = -qfs_torch_expf(x[i]);
         break;
     default:
         break;
