@@ -110,7 +110,8 @@ static int prepare_hparams(struct qfs_converter *c)
     c->hparams = qfs_dict_copy(c->arena, c->model->config);
     if (!c->hparams || qfs_dict_merge(c->arena, c->hparams, text) < 0)
         return qfs_fail_memory(c->error);
-    if ((rc = qfs_hparam_size(c, layers, &c->block_count)) < 0)
+    const char *const own[] = {c->family->layers_name, NULL};
+    if ((rc = qfs_hparam_size(c, own[0] ? own : layers, &c->block_count)) < 0)
         return rc;
     if (c->block_count > 4096)
         return qfs_fail(c->error, EINVAL,

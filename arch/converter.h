@@ -59,6 +59,7 @@ struct qfs_family {
     const char *const *hf_classes; /* names in config.json's architectures; ends with NULL */
     const struct qfs_family
         *parent; /* whose hooks serve where this one has none; NULL: TextModel */
+    const char *layers_name; /* what config calls the number of layers, where no other model does */
     const struct qfs_param
         *params; /* keys after TextModel's, before the `keys` hook; may be NULL */
     /* Before anything else: may change c->hparams, block_count, arch. */

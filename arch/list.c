@@ -6,32 +6,56 @@
 /* A line each, in the order of the alphabet. */
 /* clang-format off */
 #define FAMILIES(family) \
+    family(baichuan) \
     family(bert) \
     family(bloom) \
+    family(chameleon) \
+    family(chatglm) \
     family(codeshell) \
+    family(cogvlm) \
+    family(deci) \
     family(deepseek) \
     family(deepseek2) \
     family(deepseek32) \
+    family(dream) \
+    family(falcon) \
     family(gemma2) \
     family(gemma3) \
     family(gpt2) \
     family(gptneox) \
+    family(hrm_text) \
+    family(llada) \
+    family(llada_moe) \
     family(llama) \
+    family(llama_embed) \
+    family(maincoder) \
+    family(maple) \
+    family(mellum) \
+    family(mpt) \
+    family(muse_glimmer) \
+    family(nanbeige) \
     family(olmo) \
     family(olmo2) \
     family(olmoe) \
+    family(openelm) \
+    family(orion) \
     family(phi2) \
     family(phi3) \
     family(phimoe) \
+    family(plm) \
     family(qwen2) \
     family(qwen2moe) \
     family(qwen3) \
     family(qwen3moe) \
     family(refact) \
+    family(sarashina2) \
     family(seed_oss) \
+    family(smollm3) \
+    family(spark2_5) \
     family(stablelm) \
     family(starcoder) \
-    family(starcoder2)
+    family(starcoder2) \
+    family(xverse)
 /* clang-format on */
 
 #define DECLARE(name) extern const struct qfs_family qfs_family_##name;
