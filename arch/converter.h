@@ -8,6 +8,7 @@
 #define QUANTFS_ARCH_CONVERTER_H
 
 #include "quantfs/arch.h"
+#include "vocab_ways.h"
 
 struct qfs_converter;
 
@@ -58,7 +59,7 @@ struct qfs_family {
     const char *arch;              /* GGUF's name: "llama" */
     const char *const *hf_classes; /* names in config.json's architectures; ends with NULL */
     const struct qfs_family
-        *parent; /* whose hooks serve where this one has none; NULL: TextModel */
+        *parent;             /* whose hooks serve where this one has none; NULL: TextModel */
     const char *layers_name; /* what config calls the number of layers, where no other model does */
     const struct qfs_param
         *params; /* keys after TextModel's, before the `keys` hook; may be NULL */
@@ -210,8 +211,6 @@ int qfs_mla_kv_b(struct qfs_converter *c, const struct qfs_recipe *data, const c
 void qfs_put_no_rope_scaling(struct qfs_converter *c);
 /* nextn_predict_layers, where config has it */
 int qfs_put_nextn(struct qfs_converter *c);
-/* Phi 3's set_vocab. vocab_phi3.c */
-int qfs_vocab_phi3(struct qfs_converter *c);
 /* The rope_freqs tensor where rope_type is llama3; nothing otherwise. llama.c */
 int qfs_llama3_rope_factors(struct qfs_converter *c);
 

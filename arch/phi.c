@@ -159,12 +159,17 @@ static int phi3_extra(struct qfs_converter *c)
     return rc < 0 ? rc : factor_tensor(c, shorts, "rope_factors_short");
 }
 
+static int phi3_vocab(struct qfs_converter *c)
+{
+    return qfs_vocab_phi3(c->out, c->hparams, c->error);
+}
+
 const struct qfs_family qfs_family_phi3 = {
     .arch = "phi3",
     .hf_classes = phi3_classes,
     .extra = phi3_extra,
     .keys = phi3_keys,
-    .vocab = qfs_vocab_phi3,
+    .vocab = phi3_vocab,
 };
 
 /* -- experts ---------------------------------------------------------------------------------------- */

@@ -278,6 +278,9 @@ int qfs_vocab_tokens(struct qfs_tokenizer *t, const struct qfs_json *hparams,
 int qfs_vocab_base(struct qfs_tokenizer *t, const struct qfs_json *hparams, struct qfs_arena *arena,
                    struct qfs_tokens *ret_tokens, const char **ret_pre,
                    struct qfs_error *error) QFS_MUST_USE;
+/* max(get_vocab().values()) + 1, 0 of an empty one; len(get_vocab()). vocab_gpt2.c */
+size_t qfs_vocab_limit(const struct qfs_tokenizer *t);
+size_t qfs_vocab_count(const struct qfs_tokenizer *t);
 /* token_to_id */
 bool qfs_tokenizer_id(const struct qfs_tokenizer *t, struct qfs_text token, uint32_t *ret_id);
 /* The post-processor of tokenizer.json's form. tokenizer_post.c */

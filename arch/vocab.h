@@ -3,6 +3,7 @@
 #define QUANTFS_ARCH_VOCAB_H
 
 #include "quantfs/arch.h"
+#include "vocab_ways.h"
 
 /* -- files of a tokenizer: vocab_files.c
  * -------------------------------------------------------------- */
@@ -60,21 +61,28 @@ int qfs_vocab_size(const struct qfs_model *model, const struct qfs_json *hparams
 /* `count` tokens "[PAD0]", "[PAD1]"…, UNUSED, with this score (NAN: no scores). */
 int qfs_tokens_init(struct qfs_tokens *tokens, struct qfs_arena *arena, size_t count, float score,
                     struct qfs_error *error) QFS_MUST_USE;
-/* tokenizer.ggml.model, pre, tokens, scores, token_type. */
+/* tokenizer.ggml.model, pre (NULL: none), tokens, scores, token_type. */
 int qfs_tokens_write(const struct qfs_tokens *tokens, struct qfs_conversion *conversion,
                      const char *model_name, const char *pre, struct qfs_error *error) QFS_MUST_USE;
-/* A list index as Python takes it: from the end when negative. */
-bool qfs_tokens_place(const struct qfs_tokens *tokens, int64_t id, size_t *ret_index);
-/* tokenizer.model, all of it in `arena`; -ENOENT where there is none. vocab_sentencepiece.c */
-int qfs_vocab_read_pieces(struct qfs_arena *arena, const struct qfs_model *model,
-                          struct qfs_sentencepiece *ret_pieces,
-                          struct qfs_error *error) QFS_MUST_USE;
-/* Its pieces as tokens, as many as there is room for; then added_tokens.json's, user-defined. */
-void qfs_tokens_lay_pieces(struct qfs_tokens *tokens, const struct qfs_sentencepiece *pieces);
-int qfs_tokens_lay_added(struct qfs_tokens *tokens, struct qfs_arena *arena,
-                         const struct qfs_model *model, struct qfs_error *error) QFS_MUST_USE;
 /* does_token_look_special */
 bool qfs_token_looks_special(struct qfs_text text);
+
+/* -- SentencePiece files: vocab_sentencepiece.c ------------------------------------------------------- */
+
+/* The file `name` as SentencePieceProcessor loads it; -ENOENT when there is none. */
+int qfs_pieces_read(struct qfs_arena *arena, const struct qfs_model *model, const char *name,
+                    struct qfs_sentencepiece *ret, struct qfs_error *error) QFS_MUST_USE;
+/* _create_vocab_sentencepiece; all of *ret_tokens lives in `arena`. -ENOENT without tokenizer.model. */
+int qfs_pieces_tokens(struct qfs_arena *arena, const struct qfs_model *model,
+                      const struct qfs_json *hparams, struct qfs_tokens *ret_tokens,
+                      struct qfs_error *error) QFS_MUST_USE;
+/* tokens[at] = the piece, with its score and type */
+void qfs_tokens_take_piece(struct qfs_tokens *tokens, size_t at, const struct qfs_piece *piece);
+/* A list index as Python takes it: from the end when negative; false where it raises IndexError. */
+bool qfs_tokens_place(const struct qfs_tokens *tokens, int64_t id, size_t *ret_index);
+/* added_tokens.json (NULL: none) over the tokens; ids beyond them are passed over. */
+int qfs_tokens_lay_added(struct qfs_tokens *tokens, const struct qfs_model *model,
+                         const struct qfs_json *added, struct qfs_error *error) QFS_MUST_USE;
 
 /* -- SpecialVocab: vocab_special.c
  * ----------------------------------------------------------------------- */

@@ -63,3 +63,19 @@ int qfs_vocab_read_text(struct qfs_arena *arena, const struct qfs_model *model, 
     *ret_text = (struct qfs_text){copy, kept};
     return 0;
 }
+
+int qfs_vocab_space_prefix(struct qfs_conversion *conversion, struct qfs_error *error)
+{
+    struct qfs_arena arena = {0};
+    const struct qfs_json *config = NULL;
+    int rc =
+        qfs_vocab_read_json(&arena, conversion->model, "tokenizer_config.json", &config, error);
+    if (rc == 0 && config && config->kind != QFS_JSON_OBJECT)
+        rc = qfs_fail(error, EINVAL, "%s/tokenizer_config.json: is not an object",
+                      conversion->model->path);
+    const struct qfs_json *prefix = qfs_json_get(config, "add_prefix_space");
+    if (rc == 0 && prefix)
+        qfs_kv_bool(&conversion->kvs, "tokenizer.ggml.add_space_prefix", qfs_json_truthy(prefix));
+    qfs_arena_done(&arena);
+    return rc;
+}

@@ -60,21 +60,23 @@ static int normalize_added(struct qfs_tokenizer *t, struct qfs_arena *arena, str
 }
 
 static int take_added(struct qfs_tokenizer *t, struct qfs_tokens *tokens, struct qfs_arena *arena,
-                      struct qfs_error *error)
+                      enum qfs_vocab_added added, struct qfs_error *error)
 {
     struct qfs_ids ids = {0};
     int rc = 0;
     for (size_t i = 0; i < t->added.count && rc == 0; i++) {
         const struct qfs_added_entry *entry = t->added.entries[i];
         struct qfs_text text = entry->token.content;
-        if (!qfs_added_token_normalized(&entry->token))
+        bool plain = added == QFS_VOCAB_ADDED_PLAIN;
+        if (!plain && !qfs_added_token_normalized(&entry->token))
             rc = normalize_added(t, arena, &ids, &text, error);
         if (rc < 0)
             break;
-        if (entry->token.special || qfs_token_looks_special(text)) {
+        if (entry->token.special || (!plain && qfs_token_looks_special(text))) {
             tokens->types[entry->id] = QFS_TOKEN_CONTROL;
         } else {
-            text = qfs_text_replace(arena, text, "▁", " ");
+            if (added == QFS_VOCAB_ADDED_USUAL)
+                text = qfs_text_replace(arena, text, "▁", " ");
             if (!text.data)
                 rc = qfs_fail_memory(error);
             tokens->types[entry->id] = QFS_TOKEN_USER_DEFINED;
@@ -85,21 +87,32 @@ static int take_added(struct qfs_tokenizer *t, struct qfs_tokens *tokens, struct
     return rc;
 }
 
-int qfs_vocab_tokens(struct qfs_tokenizer *t, const struct qfs_json *hparams,
-                     struct qfs_arena *arena, struct qfs_tokens *ret_tokens,
-                     struct qfs_error *error)
+size_t qfs_vocab_limit(const struct qfs_tokenizer *t)
 {
-    struct qfs_tokens tokens;
-    size_t size = 0, used = 0, own = t->tokens.ids.count;
+    size_t used = 0;
     for (size_t i = 0; i < t->tokens.limit; i++)
         if (t->tokens.texts[i].data)
             used = i + 1;
-    for (size_t i = 0; i < t->added.count; i++) {
-        const struct qfs_added_entry *entry = t->added.entries[i];
-        used = QFS_MAX(used, (size_t)entry->id + 1);
-        own += !qfs_map_get(&t->tokens.ids, entry->token.content, NULL);
-    }
-    int rc = qfs_vocab_size(t->model, hparams, own, &size, error);
+    for (size_t i = 0; i < t->added.count; i++)
+        used = QFS_MAX(used, (size_t)t->added.entries[i]->id + 1);
+    return used;
+}
+
+size_t qfs_vocab_count(const struct qfs_tokenizer *t)
+{
+    size_t count = t->tokens.ids.count;
+    for (size_t i = 0; i < t->added.count; i++)
+        count += !qfs_map_get(&t->tokens.ids, t->added.entries[i]->token.content, NULL);
+    return count;
+}
+
+static int tokens_of(struct qfs_tokenizer *t, const struct qfs_json *hparams,
+                     enum qfs_vocab_added added, struct qfs_arena *arena,
+                     struct qfs_tokens *ret_tokens, struct qfs_error *error)
+{
+    struct qfs_tokens tokens;
+    size_t size = 0, used = qfs_vocab_limit(t);
+    int rc = qfs_vocab_size(t->model, hparams, qfs_vocab_count(t), &size, error);
     if (rc < 0)
         return rc;
     if (used > size || used == 0)
@@ -113,44 +126,90 @@ int qfs_vocab_tokens(struct qfs_tokenizer *t, const struct qfs_json *hparams,
             tokens.texts[i] = t->tokens.texts[i];
             tokens.types[i] = QFS_TOKEN_NORMAL;
         }
-    if ((rc = take_added(t, &tokens, arena, error)) < 0)
+    if ((rc = take_added(t, &tokens, arena, added, error)) < 0)
         return rc;
     *ret_tokens = tokens;
     return 0;
 }
 
-int qfs_vocab_base(struct qfs_tokenizer *t, const struct qfs_json *hparams, struct qfs_arena *arena,
-                   struct qfs_tokens *ret_tokens, const char **ret_pre, struct qfs_error *error)
+int qfs_vocab_tokens(struct qfs_tokenizer *t, const struct qfs_json *hparams,
+                     struct qfs_arena *arena, struct qfs_tokens *ret_tokens,
+                     struct qfs_error *error)
+{
+    return tokens_of(t, hparams, QFS_VOCAB_ADDED_USUAL, arena, ret_tokens, error);
+}
+
+static int named_pre(struct qfs_tokenizer *t, const char **ret_pre, struct qfs_error *error)
 {
     char hex[65];
     int rc = qfs_vocab_fingerprint(t, hex, ret_pre, error);
-    if (rc < 0)
-        return rc;
-    if (!*ret_pre)
-        return qfs_fail(error, ENOTSUP,
-                        "%s: llama.cpp does not know the pre-tokenizer whose fingerprint is %s "
-                        "(tokenizer class %s)",
-                        t->shown, hex, t->class_name);
-    return qfs_vocab_tokens(t, hparams, arena, ret_tokens, error);
+    if (rc == 0 && !*ret_pre)
+        rc = qfs_fail(error, ENOTSUP,
+                      "%s: llama.cpp does not know the pre-tokenizer whose fingerprint is %s "
+                      "(tokenizer class %s)",
+                      t->shown, hex, t->class_name);
+    return rc;
 }
 
-/* _set_special_token(type, get_added_vocab()[token]) for each */
-static int set_special(const struct qfs_tokenizer *t, struct qfs_special_vocab *special,
-                       const struct qfs_special_token *tokens, struct qfs_error *error)
+int qfs_vocab_base(struct qfs_tokenizer *t, const struct qfs_json *hparams, struct qfs_arena *arena,
+                   struct qfs_tokens *ret_tokens, const char **ret_pre, struct qfs_error *error)
 {
-    for (; tokens && tokens->type; tokens++) {
-        uint64_t id;
-        if (!qfs_map_get(&t->added.ids, qfs_text_of(tokens->token), &id))
-            return qfs_fail(error, EINVAL, "%s: has no added token %s", t->shown, tokens->token);
-        int rc = qfs_special_vocab_set(special, tokens->type, (int64_t)id, error);
-        if (rc < 0)
-            return rc;
-    }
+    int rc = named_pre(t, ret_pre, error);
+    return rc < 0 ? rc : qfs_vocab_tokens(t, hparams, arena, ret_tokens, error);
+}
+
+/* get_added_vocab()[text] */
+static int added_id(const struct qfs_tokenizer *t, const char *text, int64_t *ret_id,
+                    struct qfs_error *error)
+{
+    uint64_t id;
+    if (!qfs_map_get(&t->added.ids, qfs_text_of(text), &id))
+        return qfs_fail(error, EINVAL, "%s: its tokenizer has no added token %s", t->model->path,
+                        text);
+    *ret_id = (int64_t)id;
     return 0;
 }
 
-int qfs_vocab_gpt2_special(struct qfs_conversion *conversion, const struct qfs_json *hparams,
-                           const struct qfs_special_token *set, struct qfs_error *error)
+/* The tokens' last changes: types that a family knows better, tokens of its own. */
+static int finish_tokens(struct qfs_tokens *tokens, const struct qfs_vocab_way *way,
+                         struct qfs_arena *arena, struct qfs_error *error)
+{
+    for (const char *const *text = way->control; text && *text; text++)
+        for (size_t i = 0; i < tokens->count; i++)
+            if (qfs_text_is(tokens->texts[i], *text))
+                tokens->types[i] = QFS_TOKEN_CONTROL;
+    if (!way->nmore)
+        return 0;
+    struct qfs_tokens all;
+    int rc = qfs_tokens_init(&all, arena, tokens->count + way->nmore, NAN, error);
+    if (rc < 0)
+        return rc;
+    for (size_t i = 0; i < all.count; i++) {
+        bool own = i < tokens->count;
+        all.texts[i] = own ? tokens->texts[i] : way->more[i - tokens->count];
+        all.types[i] = own ? tokens->types[i] : QFS_TOKEN_CONTROL;
+    }
+    *tokens = all;
+    return 0;
+}
+
+static int set_specials(struct qfs_special_vocab *special, const struct qfs_tokenizer *t,
+                        const struct qfs_vocab_way *way, struct qfs_error *error)
+{
+    int rc = 0;
+    for (const struct qfs_special_token *s = way->texts; rc == 0 && s && s->type; s++) {
+        int64_t id = 0;
+        rc = added_id(t, s->token, &id, error);
+        if (rc == 0)
+            rc = qfs_special_vocab_set(special, s->type, id, error);
+    }
+    for (const struct qfs_special_id *s = way->ids; rc == 0 && s && s->type; s++)
+        rc = qfs_special_vocab_set(special, s->type, s->id, error);
+    return rc;
+}
+
+int qfs_vocab_gpt2_way(struct qfs_conversion *conversion, const struct qfs_json *hparams,
+                       const struct qfs_vocab_way *way, struct qfs_error *error)
 {
     struct qfs_arena arena = {0};
     struct qfs_tokenizer *t = NULL;
@@ -159,14 +218,19 @@ int qfs_vocab_gpt2_special(struct qfs_conversion *conversion, const struct qfs_j
     const char *pre = NULL;
     int rc = qfs_tokenizer_open(conversion->model, &t, error);
     if (rc == 0)
-        rc = qfs_vocab_base(t, hparams, &arena, &tokens, &pre, error);
+        rc = named_pre(t, &pre, error);
     if (rc == 0)
-        rc = qfs_tokens_write(&tokens, conversion, "gpt2", pre, error);
+        rc = tokens_of(t, hparams, way->added, &arena, &tokens, error);
     if (rc == 0)
-        rc = qfs_special_vocab_load(&special, &arena, conversion->model, t->json, true, NULL, -1,
-                                    error);
+        rc = finish_tokens(&tokens, way, &arena, error);
     if (rc == 0)
-        rc = set_special(t, &special, set, error);
+        rc = qfs_tokens_write(&tokens, conversion, way->model_name ? way->model_name : "gpt2",
+                              way->pre ? way->pre : pre, error);
+    if (rc == 0)
+        rc = qfs_special_vocab_load(&special, &arena, conversion->model, t->json, true,
+                                    way->special_types, -1, error);
+    if (rc == 0)
+        rc = set_specials(&special, t, way, error);
     if (rc == 0)
         rc = qfs_special_vocab_write(&special, conversion, error);
     qfs_tokenizer_close(t);
@@ -177,5 +241,70 @@ int qfs_vocab_gpt2_special(struct qfs_conversion *conversion, const struct qfs_j
 int qfs_vocab_gpt2(struct qfs_conversion *conversion, const struct qfs_json *hparams,
                    struct qfs_error *error)
 {
-    return qfs_vocab_gpt2_special(conversion, hparams, NULL, error);
+    return qfs_vocab_gpt2_way(conversion, hparams, &(struct qfs_vocab_way){0}, error);
+}
+
+int qfs_vocab_gpt2_special(struct qfs_conversion *conversion, const struct qfs_json *hparams,
+                           const struct qfs_special_token *set, struct qfs_error *error)
+{
+    return qfs_vocab_gpt2_way(conversion, hparams, &(struct qfs_vocab_way){.texts = set}, error);
+}
+
+int qfs_vocab_none(struct qfs_conversion *conversion, struct qfs_error *error)
+{
+    qfs_kv_string(&conversion->kvs, "tokenizer.ggml.model", "none");
+    return conversion->kvs.failed ? qfs_fail_memory(error) : 0;
+}
+
+int qfs_vocab_whitespace(struct qfs_conversion *conversion, const struct qfs_json *hparams,
+                         struct qfs_error *error)
+{
+    static const struct qfs_vocab_way way = {.model_name = "whitespace", .pre = "whitespace"};
+    return qfs_vocab_gpt2_way(conversion, hparams, &way, error);
+}
+
+int qfs_vocab_glm(struct qfs_conversion *conversion, const struct qfs_json *hparams,
+                  struct qfs_error *error)
+{
+    static const struct qfs_special_token texts[] = {{"bos", "[gMASK]"},
+                                                     {"eot", "<|user|>"},
+                                                     {"unk", "<|endoftext|>"},
+                                                     {"eom", "<|observation|>"},
+                                                     {NULL, NULL}};
+    static const struct qfs_vocab_way way = {.texts = texts};
+    return qfs_vocab_gpt2_way(conversion, hparams, &way, error);
+}
+
+int qfs_vocab_glmedge(struct qfs_conversion *conversion, const struct qfs_json *hparams,
+                      struct qfs_error *error)
+{
+    static const struct qfs_special_token texts[] = {{"eos", "<|endoftext|>"},
+                                                     {"eot", "<|user|>"},
+                                                     {"unk", "<|endoftext|>"},
+                                                     {"bos", "<|endoftext|>"},
+                                                     {NULL, NULL}};
+    static const struct qfs_vocab_way way = {.texts = texts};
+    return qfs_vocab_gpt2_way(conversion, hparams, &way, error);
+}
+
+int qfs_vocab_interns1(struct qfs_conversion *conversion, const struct qfs_json *hparams,
+                       struct qfs_error *error)
+{
+    static const struct qfs_special_id ids[] = {{"bos", 151643}, {NULL, 0}};
+    static const struct qfs_vocab_way way = {.added = QFS_VOCAB_ADDED_SPACES, .ids = ids};
+    return qfs_vocab_gpt2_way(conversion, hparams, &way, error);
+}
+
+int qfs_vocab_token_id(const struct qfs_model *model, const char *text, bool any, int64_t *ret_id,
+                       struct qfs_error *error)
+{
+    struct qfs_tokenizer *t = NULL;
+    uint32_t id;
+    int rc = qfs_tokenizer_open(model, &t, error);
+    if (rc == 0 && any && qfs_tokenizer_id(t, qfs_text_of(text), &id))
+        *ret_id = id;
+    else if (rc == 0)
+        rc = added_id(t, text, ret_id, error);
+    qfs_tokenizer_close(t);
+    return rc;
 }

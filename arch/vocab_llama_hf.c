@@ -86,34 +86,80 @@ static int fill(const struct qfs_tokenizer *t, const struct qfs_map *specials,
     return 0;
 }
 
+/* LlamaHfVocab(dir): tokens and the tokenizer, which the caller closes. */
+static int load(const struct qfs_model *model, struct qfs_arena *arena,
+                struct qfs_tokenizer **ret_tokenizer, struct qfs_tokens *tokens,
+                struct qfs_error *error)
+{
+    const struct qfs_json *tokenizer = NULL;
+    struct qfs_map specials = {0};
+    int rc = qfs_vocab_read_json(arena, model, "tokenizer.json", &tokenizer, error);
+    if (rc == 0)
+        rc = check(model, tokenizer, error);
+    qfs_arena_done(arena); /* a second copy is read below; most models do not get there */
+    if (rc == 0)
+        rc = qfs_tokenizer_open(model, ret_tokenizer, error);
+    if (rc == 0)
+        rc = collect_specials(*ret_tokenizer, &specials, error);
+    if (rc == 0)
+        rc = fill(*ret_tokenizer, &specials, arena, tokens, error);
+    qfs_map_done(&specials);
+    return rc;
+}
+
 int qfs_vocab_llama_hf(struct qfs_conversion *conversion, struct qfs_error *error)
 {
-    const struct qfs_model *model = conversion->model;
-    const struct qfs_json *tokenizer = NULL;
     struct qfs_arena arena = {0};
     struct qfs_tokenizer *t = NULL;
     struct qfs_tokens tokens;
-    struct qfs_map specials = {0};
     struct qfs_special_vocab special;
-    int rc = qfs_vocab_read_json(&arena, model, "tokenizer.json", &tokenizer, error);
-    if (rc == 0)
-        rc = check(model, tokenizer, error);
-    qfs_arena_done(&arena); /* a second copy is read below; most models do not get there */
-    if (rc == 0)
-        rc = qfs_tokenizer_open(model, &t, error);
-    if (rc == 0)
-        rc = collect_specials(t, &specials, error);
-    if (rc == 0)
-        rc = fill(t, &specials, &arena, &tokens, error);
+    int rc = load(conversion->model, &arena, &t, &tokens, error);
     if (rc == 0)
         rc = qfs_tokens_write(&tokens, conversion, "llama", "default", error);
     if (rc == 0)
-        rc = qfs_special_vocab_load(&special, &arena, model, t->json, false, NULL,
+        rc = qfs_special_vocab_load(&special, &arena, conversion->model, t->json, false, NULL,
                                     (int64_t)tokens.count, error);
     if (rc == 0)
         rc = qfs_special_vocab_write(&special, conversion, error);
-    qfs_map_done(&specials);
     qfs_tokenizer_close(t);
     qfs_arena_done(&arena);
     return rc;
+}
+
+/* Special tokens that a chat shows. */
+static bool is_visible(struct qfs_text text)
+{
+    static const char *const names[] = {"<|channel>",   "<channel|>",       "<|tool_call>",
+                                        "<tool_call|>", "<|tool_response>", "<tool_response|>",
+                                        "<|\"|>"};
+    for (size_t i = 0; i < QFS_COUNT(names); i++)
+        if (qfs_text_is(text, names[i]))
+            return true;
+    return false;
+}
+
+int qfs_vocab_gemma4(struct qfs_conversion *conversion, struct qfs_error *error)
+{
+    struct qfs_arena arena = {0};
+    struct qfs_tokenizer *t = NULL;
+    struct qfs_tokens tokens;
+    struct qfs_special_vocab special;
+    int rc = load(conversion->model, &arena, &t, &tokens, error);
+    for (size_t i = 0; rc == 0 && i < tokens.count; i++)
+        if (is_visible(tokens.texts[i]))
+            tokens.types[i] = QFS_TOKEN_USER_DEFINED;
+    if (rc == 0)
+        rc = qfs_tokens_write(&tokens, conversion, "gemma4", NULL, error);
+    if (rc == 0)
+        rc = qfs_special_vocab_load(&special, &arena, conversion->model, t->json, true, NULL, -1,
+                                    error);
+    if (rc == 0)
+        rc = qfs_special_vocab_write(&special, conversion, error);
+    if (rc == 0) {
+        qfs_kv_bool(&conversion->kvs, "tokenizer.ggml.add_space_prefix", false);
+        qfs_kv_bool(&conversion->kvs, "tokenizer.ggml.add_bos_token", true);
+    }
+    qfs_tokenizer_close(t);
+    qfs_arena_done(&arena);
+    return rc == -ENOENT ? -EINVAL : rc;
 }

@@ -6,10 +6,9 @@
 
 enum { MODEL_LIMIT = 256 << 20 };
 
-int qfs_vocab_read_pieces(struct qfs_arena *arena, const struct qfs_model *model,
-                          struct qfs_sentencepiece *ret, struct qfs_error *error)
+int qfs_pieces_read(struct qfs_arena *arena, const struct qfs_model *model, const char *name,
+                    struct qfs_sentencepiece *ret, struct qfs_error *error)
 {
-    static const char name[] = "tokenizer.model";
     const char *shown = qfs_vocab_shown(arena, model, name);
     char *data = NULL;
     size_t size = 0;
@@ -35,13 +34,9 @@ bool qfs_tokens_place(const struct qfs_tokens *tokens, int64_t id, size_t *ret_i
     return true;
 }
 
-int qfs_tokens_lay_added(struct qfs_tokens *tokens, struct qfs_arena *arena,
-                         const struct qfs_model *model, struct qfs_error *error)
+int qfs_tokens_lay_added(struct qfs_tokens *tokens, const struct qfs_model *model,
+                         const struct qfs_json *added, struct qfs_error *error)
 {
-    const struct qfs_json *added;
-    int rc = qfs_vocab_read_json(arena, model, "added_tokens.json", &added, error);
-    if (rc < 0)
-        return rc;
     if (added && added->kind != QFS_JSON_OBJECT)
         return qfs_fail(error, EINVAL, "%s/added_tokens.json: is not an object", model->path);
     for (uint32_t i = 0; added && i < added->count; i++) {
@@ -105,18 +100,6 @@ static int lay_decoder(struct qfs_tokens *tokens, struct qfs_arena *arena,
     return 0;
 }
 
-void qfs_tokens_lay_pieces(struct qfs_tokens *tokens, const struct qfs_sentencepiece *pieces)
-{
-    for (size_t i = 0; i < pieces->npieces && i < tokens->count; i++) {
-        const struct qfs_piece *piece = &pieces->pieces[i];
-        tokens->texts[i] = piece->text;
-        tokens->scores[i] = piece->score;
-        /* Same numbers, except that the converter has no word for user-defined ones. */
-        tokens->types[i] =
-            piece->type == QFS_PIECE_USER_DEFINED ? QFS_TOKEN_NORMAL : (int)piece->type;
-    }
-}
-
 /* find_hparam(["vocab_size_per_layer_input", "vocab_size"], optional) or the model's own. */
 static int count_tokens(const struct qfs_model *model, const struct qfs_json *hparams,
                         size_t npieces, size_t *ret_count, struct qfs_error *error)
@@ -133,21 +116,30 @@ static int count_tokens(const struct qfs_model *model, const struct qfs_json *hp
     return qfs_vocab_size(model, &chosen, npieces, ret_count, error);
 }
 
-/* Everything but the writing. All of *ret_tokens lives in `arena`. */
-static int create(struct qfs_arena *arena, const struct qfs_model *model,
-                  const struct qfs_json *hparams, struct qfs_tokens *ret_tokens,
-                  struct qfs_error *error)
+void qfs_tokens_take_piece(struct qfs_tokens *tokens, size_t at, const struct qfs_piece *piece)
+{
+    tokens->texts[at] = piece->text;
+    tokens->scores[at] = piece->score;
+    /* Same numbers, except that the converter has no word for user-defined ones. */
+    tokens->types[at] = piece->type == QFS_PIECE_USER_DEFINED ? QFS_TOKEN_NORMAL : (int)piece->type;
+}
+
+int qfs_pieces_tokens(struct qfs_arena *arena, const struct qfs_model *model,
+                      const struct qfs_json *hparams, struct qfs_tokens *ret_tokens,
+                      struct qfs_error *error)
 {
     struct qfs_sentencepiece pieces;
     struct qfs_tokens tokens;
-    const struct qfs_json *config;
+    const struct qfs_json *added, *config;
     size_t count = 0;
-    int rc = qfs_vocab_read_pieces(arena, model, &pieces, error);
+    int rc = qfs_pieces_read(arena, model, "tokenizer.model", &pieces, error);
     if (rc < 0 || (rc = count_tokens(model, hparams, pieces.npieces, &count, error)) < 0 ||
         (rc = qfs_tokens_init(&tokens, arena, count, -10000.0f, error)) < 0)
         return rc;
-    qfs_tokens_lay_pieces(&tokens, &pieces);
-    if ((rc = qfs_tokens_lay_added(&tokens, arena, model, error)) < 0 ||
+    for (size_t i = 0; i < pieces.npieces && i < count; i++)
+        qfs_tokens_take_piece(&tokens, i, &pieces.pieces[i]);
+    if ((rc = qfs_vocab_read_json(arena, model, "added_tokens.json", &added, error)) < 0 ||
+        (rc = qfs_tokens_lay_added(&tokens, model, added, error)) < 0 ||
         (rc = qfs_vocab_read_json(arena, model, "tokenizer_config.json", &config, error)) < 0 ||
         (rc = lay_decoder(&tokens, arena, model, config, error)) < 0)
         return rc;
@@ -162,7 +154,7 @@ int qfs_vocab_sentencepiece(struct qfs_conversion *conversion, const struct qfs_
     struct qfs_arena arena = {0};
     struct qfs_tokens tokens;
     struct qfs_special_vocab special;
-    int rc = create(&arena, model, hparams, &tokens, error);
+    int rc = qfs_pieces_tokens(&arena, model, hparams, &tokens, error);
     if (rc == 0)
         rc = qfs_tokens_write(&tokens, conversion, "llama", "default", error);
     if (rc == 0)

@@ -65,7 +65,8 @@ int qfs_tokens_write(const struct qfs_tokens *tokens, struct qfs_conversion *con
             return qfs_fail(error, EINVAL, "%s: token %zu of its tokenizer is no valid text",
                             conversion->model->path, i);
     qfs_kv_string(kvs, "tokenizer.ggml.model", model_name);
-    qfs_kv_string(kvs, "tokenizer.ggml.pre", pre);
+    if (pre)
+        qfs_kv_string(kvs, "tokenizer.ggml.pre", pre);
     if (tokens->count == 0) /* GGUFWriter leaves empty arrays out */
         return 0;
     qfs_kv_texts(kvs, "tokenizer.ggml.tokens", tokens->texts, tokens->count);

@@ -10,13 +10,24 @@ from pathlib import Path
 
 ROOT = Path(os.environ.get('QUANTFS_REFERENCE', Path.home() / '.cache/quantfs-reference'))
 os.environ.update(CUDA_VISIBLE_DEVICES='', HF_HUB_OFFLINE='1', TRANSFORMERS_VERBOSITY='critical')
-sys.path[:0] = [str(ROOT / 'llama.cpp/gguf-py'), str(ROOT / 'llama.cpp')]
+sys.path[:0] = [str(ROOT / 'llama.cpp'), str(ROOT / 'llama.cpp/gguf-py')]   # as the converter's script has them
 
 import gguf                                     # noqa: E402
 from conversion.base import TextModel  # noqa: E402
 from conversion.bert import BertModel             # noqa: E402
 from conversion.llama import LlamaModel           # noqa: E402
 from conversion.qwen import Qwen2Model            # noqa: E402
+from conversion.t5 import T5Model                 # noqa: E402
+from conversion.phi import Phi3MiniModel          # noqa: E402
+from conversion.internlm import InternLM2Model, InternLM3Model  # noqa: E402
+from conversion.arctic import ArcticModel         # noqa: E402
+from conversion.xverse import XverseModel         # noqa: E402
+from conversion.chatglm import ChatGLMModel       # noqa: E402
+from conversion.gemma import Gemma4Model          # noqa: E402
+from conversion.hunyuan import HunYuanModel, HunYuanMoEModel  # noqa: E402
+from conversion.deepseek import DeepseekV2Model   # noqa: E402
+from conversion.kimi_linear import KimiLinearModel  # noqa: E402
+from conversion.llada import LLaDAModel           # noqa: E402
 
 logging.disable(logging.CRITICAL)
 METHODS = {
@@ -25,6 +36,24 @@ METHODS = {
     'sentencepiece': (LlamaModel, TextModel._set_vocab_sentencepiece),
     'sentencepiece_or_gpt2': (Qwen2Model, Qwen2Model.set_vocab),
     'bert': (BertModel, BertModel.set_vocab),
+    **{name: (LlamaModel, getattr(TextModel, '_set_vocab_' + name)) for name in
+       ('none', 'whitespace', 'glm', 'glmedge', 'interns1', 'qwen', 'rwkv_world', 'mistral', 'plamo', 'llama_hf')},
+    'gpt-neox': (LlamaModel, lambda m: m._set_vocab_builtin('gpt-neox', m.hparams['vocab_size'])),
+    'llama-spm': (LlamaModel, lambda m: m._set_vocab_builtin('llama-spm', m.hparams['vocab_size'])),
+    'xlmroberta': (BertModel, BertModel._xlmroberta_set_vocab),
+    't5': (T5Model, T5Model.set_vocab),
+    'phi3': (Phi3MiniModel, Phi3MiniModel.set_vocab),
+    'internlm2': (InternLM2Model, InternLM2Model.set_vocab),
+    'internlm3': (InternLM3Model, InternLM3Model.set_vocab),
+    'arctic': (ArcticModel, ArcticModel.set_vocab),
+    'xverse': (XverseModel, XverseModel.set_vocab),
+    'chatglm': (ChatGLMModel, ChatGLMModel.set_vocab),
+    'gemma4': (Gemma4Model, Gemma4Model.set_vocab),
+    'hunyuan': (HunYuanModel, HunYuanModel.set_vocab),
+    'hunyuan_moe': (HunYuanMoEModel, HunYuanMoEModel.set_vocab),
+    'deepseek2': (DeepseekV2Model, DeepseekV2Model.set_vocab),
+    'kimi': (KimiLinearModel, KimiLinearModel.set_vocab),
+    'llada': (LLaDAModel, TextModel._set_vocab_gpt2),
     'special': (LlamaModel, lambda m: gguf.SpecialVocab(m.dir_model, load_merges=True).add_to_gguf(m.gguf_writer)),
 }
 NAMES = {t: t.name.lower().replace('uint', 'u').replace('int', 'i').replace('float', 'f') for t in gguf.GGUFValueType}

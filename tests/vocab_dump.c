@@ -17,7 +17,9 @@
 typedef int method_fn(struct qfs_conversion *conversion, const struct qfs_json *hparams,
                       struct qfs_error *error);
 
-static method_fn dump_tokenizer, dump_special;
+static method_fn dump_tokenizer, dump_special, run_none, run_gpt_neox, run_llama_spm, run_mistral,
+    run_xlmroberta, run_gemma4, run_llama_hf, run_hunyuan, run_hunyuan_moe, run_deepseek2, run_kimi,
+    run_llada;
 static const char *samples_path; /* of the method "tokenizer" */
 
 static const struct {
@@ -29,6 +31,32 @@ static const struct {
     {"sentencepiece", qfs_vocab_sentencepiece},
     {"sentencepiece_or_gpt2", qfs_vocab_sentencepiece_or_gpt2},
     {"bert", qfs_vocab_bert},
+    {"none", run_none},
+    {"whitespace", qfs_vocab_whitespace},
+    {"glm", qfs_vocab_glm},
+    {"glmedge", qfs_vocab_glmedge},
+    {"interns1", qfs_vocab_interns1},
+    {"qwen", qfs_vocab_qwen},
+    {"rwkv_world", qfs_vocab_rwkv_world},
+    {"gpt-neox", run_gpt_neox},
+    {"llama-spm", run_llama_spm},
+    {"mistral", run_mistral},
+    {"plamo", qfs_vocab_plamo},
+    {"xlmroberta", run_xlmroberta},
+    {"t5", qfs_vocab_t5},
+    {"phi3", qfs_vocab_phi3},
+    {"internlm2", qfs_vocab_internlm2},
+    {"internlm3", qfs_vocab_internlm3},
+    {"arctic", qfs_vocab_arctic},
+    {"xverse", qfs_vocab_xverse},
+    {"chatglm", qfs_vocab_chatglm},
+    {"llama_hf", run_llama_hf},
+    {"gemma4", run_gemma4},
+    {"hunyuan", run_hunyuan},
+    {"hunyuan_moe", run_hunyuan_moe},
+    {"deepseek2", run_deepseek2},
+    {"kimi", run_kimi},
+    {"llada", run_llada},
     {"tokenizer", dump_tokenizer},
     {"special", dump_special},
 };
@@ -91,6 +119,87 @@ static int dump_special(struct qfs_conversion *conversion, const struct qfs_json
         rc = qfs_special_vocab_write(&special, conversion, error);
     qfs_arena_done(&arena);
     return rc;
+}
+
+static int run_none(struct qfs_conversion *conversion, const struct qfs_json *hparams,
+                    struct qfs_error *error)
+{
+    return qfs_vocab_none(conversion, error);
+}
+
+static int run_builtin(struct qfs_conversion *conversion, const struct qfs_json *hparams,
+                       const char *name, struct qfs_error *error)
+{
+    int64_t size = -1;
+    qfs_json_int(qfs_json_get(hparams, "vocab_size"), &size);
+    return qfs_vocab_builtin(conversion, name, size, error);
+}
+
+static int run_gpt_neox(struct qfs_conversion *conversion, const struct qfs_json *hparams,
+                        struct qfs_error *error)
+{
+    return run_builtin(conversion, hparams, "gpt-neox", error);
+}
+
+static int run_llama_spm(struct qfs_conversion *conversion, const struct qfs_json *hparams,
+                         struct qfs_error *error)
+{
+    return run_builtin(conversion, hparams, "llama-spm", error);
+}
+
+static int run_mistral(struct qfs_conversion *conversion, const struct qfs_json *hparams,
+                       struct qfs_error *error)
+{
+    return qfs_vocab_mistral(conversion, error);
+}
+
+static int run_xlmroberta(struct qfs_conversion *conversion, const struct qfs_json *hparams,
+                          struct qfs_error *error)
+{
+    return qfs_vocab_xlmroberta(conversion, hparams, false, error);
+}
+
+static int run_gemma4(struct qfs_conversion *conversion, const struct qfs_json *hparams,
+                      struct qfs_error *error)
+{
+    return qfs_vocab_gemma4(conversion, error);
+}
+
+static int run_llama_hf(struct qfs_conversion *conversion, const struct qfs_json *hparams,
+                        struct qfs_error *error)
+{
+    return qfs_vocab_llama_hf(conversion, error);
+}
+
+static int run_hunyuan(struct qfs_conversion *conversion, const struct qfs_json *hparams,
+                       struct qfs_error *error)
+{
+    return qfs_vocab_hunyuan(conversion, hparams, false, error);
+}
+
+static int run_hunyuan_moe(struct qfs_conversion *conversion, const struct qfs_json *hparams,
+                           struct qfs_error *error)
+{
+    return qfs_vocab_hunyuan(conversion, hparams, true, error);
+}
+
+static int run_deepseek2(struct qfs_conversion *conversion, const struct qfs_json *hparams,
+                         struct qfs_error *error)
+{
+    return qfs_vocab_deepseek2(conversion, hparams, false, error);
+}
+
+static int run_kimi(struct qfs_conversion *conversion, const struct qfs_json *hparams,
+                    struct qfs_error *error)
+{
+    return qfs_vocab_deepseek2(conversion, hparams, true, error);
+}
+
+static int run_llada(struct qfs_conversion *conversion, const struct qfs_json *hparams,
+                     struct qfs_error *error)
+{
+    static const struct qfs_vocab_way way = {.added = QFS_VOCAB_ADDED_PLAIN};
+    return qfs_vocab_gpt2_way(conversion, hparams, &way, error);
 }
 
 static void print_texts(const struct qfs_tokens *tokens)
