@@ -1,0 +1,430 @@
+#!/usr/bin/env python3
+"""What must not happen, tried many times: torture.py QUANTFS FAULT_LIBRARY [--short] [--seed N] [TEST…]
+
+    kills     kill -9 while the cache is being filled
+    damage    bits, bytes and lengths of cache files changed behind our back
+    faults    reads, writes, opens and memory that fail now and then (FAULT_LIBRARY preloaded)
+    faulty_mount  the same to a mount's daemon
+    processes many processes that fill one cache at once
+    chaos     64 readers on 8 views of a mount, with the source replaced, the cache cleared, its disk full,
+              and the daemon killed and started again
+
+Every byte that anybody gets is compared with what it should be. An error is an answer; a wrong byte, a crash, or a
+reader that waits for ever is not. --short is what the test suite runs.
+"""
+import argparse, contextlib, errno, os, random, shutil, signal, struct, subprocess, sys, tempfile, threading, time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / 'golden'))
+import make_model
+
+parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+parser.add_argument('quantfs')
+parser.add_argument('fault')
+parser.add_argument('--short', action='store_true')
+parser.add_argument('--seed', type=int, default=None)
+parser.add_argument('test', nargs='*')
+args = parser.parse_intermixed_args()
+quantfs, fault = os.path.abspath(args.quantfs), os.path.abspath(args.fault)
+seed = args.seed if args.seed is not None else random.randrange(1 << 30)
+rng = random.Random(seed)
+work = Path(tempfile.mkdtemp(prefix='quantfs-torture-'))
+TYPES = ['Q4_K_M', 'Q8_0', 'Q6_K', 'Q4_0', 'IQ4_XS', 'Q5_K_S', 'F16', 'Q2_K']
+ROUNDS = dict(kills=(40, 1000), damage=(40, 1000), faults=(60, 2000), faulty_mount=(4, 100), processes=(2, 50), chaos=(10, 300))
+
+
+def rounds(name):
+    return ROUNDS[name][not args.short]
+
+
+def say(*words):
+    print(*words, flush=True)
+
+
+def run(*words, **more):
+    more = dict(dict(stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=120), **more)
+    return subprocess.run([quantfs, *map(str, words)], **more)
+
+
+# -- models: the same shapes, other weights ---------------------------------------------------------------------------
+
+exponents = bytes((b & 0x80) | 0x38 | (b & 7) for b in range(256))  # magnitudes of 2^-15 to 2
+salt = ''
+
+
+def noise(name, count, row):
+    return name, count
+
+
+def noise_bytes(value, dtype):
+    name, count = value
+    data = bytearray(random.Random(name + salt).randbytes(2 * count))
+    data[1::2] = data[1::2].translate(exponents)
+    return bytes(data)
+
+
+make_model.weights, make_model.encode = noise, noise_bytes
+make_model.MODELS['model'] = dict(
+    dtype='BF16', tensors=lambda: make_model.llama(hidden=512, ffn=1024, layers=2, heads=8, kv_heads=8),
+    config=make_model.config('llama', 'LlamaForCausalLM', hidden_size=512, intermediate_size=1024,
+                             num_attention_heads=8, num_key_value_heads=8))
+
+
+def make(folder, with_salt):
+    global salt
+    salt = with_salt
+    sys.argv = ['', 'model', str(folder)]
+    make_model.main()
+    return folder
+
+
+def truth_of(folder):
+    out = {}
+    for kind in TYPES:
+        r = run('cat', '--no-cache', folder, kind)
+        assert r.returncode == 0, r.stderr
+        out[kind] = r.stdout
+    return out
+
+
+model = make(work / 'a' / 'model', 'a')
+truth = truth_of(model)
+
+
+def check(data, kind, what):
+    if data != truth[kind]:
+        at = next((i for i, (x, y) in enumerate(zip(data, truth[kind])) if x != y), min(len(data), len(truth[kind])))
+        raise AssertionError(f'{what}: {kind} differs at {at} ({len(data)} of {len(truth[kind])} bytes)')
+
+
+def check_prefix(data, kind, what):
+    if not truth[kind].startswith(data):
+        raise AssertionError(f'{what}: {kind} is wrong before its error')
+
+
+# -- tests ------------------------------------------------------------------------------------------------------------
+
+def test_kills():
+    """A cache that was being filled when its process died gives right bytes or none."""
+    cache = work / 'kills'
+    for i in range(rounds('kills')):
+        kind = rng.choice(TYPES)
+        if rng.random() < 0.1:
+            run('cache', 'clear', '--cache', cache)
+        p = subprocess.Popen([quantfs, 'prefetch', '--quiet', '--cache', cache, model, *rng.sample(TYPES, 3)],
+                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(rng.random() * 0.15)
+        p.kill()
+        p.wait()
+        if i % 8 == 0 or i + 1 == rounds('kills'):
+            r = run('cat', '--cache', cache, model, kind)
+            assert r.returncode == 0, r.stderr
+            check(r.stdout, kind, f'after {i + 1} kills')
+    return f'{rounds("kills")} kills'
+
+
+def damage(path, others):
+    """One wound; says of what kind."""
+    size = path.stat().st_size
+    kind = rng.choice(['bit', 'bytes', 'zeros', 'cut', 'grow', 'swap', 'version', 'empty', 'move'])
+    with open(path, 'r+b') as f:
+        at = rng.randrange(max(size, 1))
+        if kind == 'bit':
+            for _ in range(rng.choice([1, 1, 8])):
+                at = rng.choice([rng.randrange(size), rng.randrange(min(size, 4096))])
+                f.seek(at)
+                b = f.read(1)
+                f.seek(at)
+                f.write(bytes([b[0] ^ 1 << rng.randrange(8)]) if b else b'')
+        elif kind == 'bytes':
+            f.seek(at)
+            f.write(rng.randbytes(rng.choice([1, 8, 4096, 65536])))
+        elif kind == 'zeros':
+            f.seek(rng.choice([at, 0]))
+            f.write(bytes(rng.choice([16, 4096, 65536])))
+        elif kind == 'cut':
+            f.truncate(at)
+        elif kind == 'grow':
+            f.truncate(size + rng.randrange(1, 1 << 20))
+        elif kind == 'version':
+            f.seek(rng.choice([0, 4, 8]))
+            f.write(struct.pack('<I', rng.randrange(1 << 32)))
+        elif kind == 'empty':
+            f.truncate(0)
+        elif kind == 'move':  # a chunk's bytes in another's place
+            f.seek(at)
+            part = f.read(16384)
+            f.seek(rng.randrange(size))
+            f.write(part)
+    if kind == 'swap':
+        other = rng.choice(others)
+        a, b = path.read_bytes(), other.read_bytes()
+        path.write_bytes(b)
+        other.write_bytes(a)
+    return kind
+
+
+def test_damage():
+    """Damaged cache files are noticed and healed."""
+    cache = work / 'damage'
+    noticed = 0
+    for i in range(rounds('damage')):
+        kind = rng.choice(TYPES)
+        r = run('cat', '--cache', cache, model, kind)
+        assert r.returncode == 0, r.stderr
+        check(r.stdout, kind, f'round {i}')
+        files = [p for p in cache.rglob('*') if p.is_file() and p.stat().st_size]
+        wounds = [damage(rng.choice(files), files) for _ in range(rng.choice([1, 3]))]
+        kind = kind if rng.random() < 0.8 else rng.choice(TYPES)
+        r = run('cat', '--cache', cache, model, kind)
+        assert r.returncode == 0, (wounds, r.stderr)
+        check(r.stdout, kind, f'round {i}, {wounds}')
+        noticed += bool(r.stderr)
+        if i % 50 == 49:
+            assert run('cache', 'verify', '--quiet', '--cache', cache).returncode in (0, 1)
+            assert run('cache', 'verify', '--quiet', '--cache', cache).returncode == 0, 'a second scrub finds damage'
+    return f'{rounds("damage")} rounds, {noticed} with a warning'
+
+
+def test_faults():
+    """Whatever fails: right bytes and success, or a right beginning and an error."""
+    cache = work / 'faults'
+    ended = {}
+    for i in range(rounds('faults')):
+        kind = rng.choice(TYPES)
+        what = rng.choice(['pread', 'pwrite', 'open', 'malloc'])
+        rate = rng.choice([3, 20, 100, 500])
+        env = dict(os.environ, LD_PRELOAD=fault, QFS_FAULT=f'{what}:{rate}', QFS_FAULT_SEED=str(rng.randrange(1 << 30)))
+        r = run('cat', '--cache', cache, model, kind, env=env)
+        name = f'{what}:{rate} seed {env["QFS_FAULT_SEED"]}'
+        assert r.returncode >= 0, f'{name}: {kind} dies of signal {-r.returncode}: {r.stderr[-300:]}'
+        if r.returncode == 0:
+            check(r.stdout, kind, name)
+        else:
+            check_prefix(r.stdout, kind, name)
+            assert r.stderr, f'{name}: fails without a word'
+        ended[what, r.returncode == 0] = ended.get((what, r.returncode == 0), 0) + 1
+        if rng.random() < 0.2:
+            run('cache', 'clear', '--cache', cache)
+    r = run('cat', '--cache', cache, model, 'Q4_K_M')
+    check(r.stdout, 'Q4_K_M', 'after all faults')
+    assert any(not good for _, good in ended), 'nothing ever failed: is the library loaded?'
+    return ', '.join(f'{k} {"done" if good else "refused"} {n}' for (k, good), n in sorted(ended.items()))
+
+
+def test_faulty_mount():
+    """A daemon whose reads, writes and memory fail goes on, and its readers get right bytes or EIO."""
+    if not os.access('/dev/fuse', os.R_OK | os.W_OK):
+        return 'skipped: needs /dev/fuse'
+    point, errors, reads = work / 'faulty', 0, 0
+    point.mkdir()
+    for i in range(rounds('faulty_mount')):
+        env = dict(os.environ, LD_PRELOAD=fault, QFS_FAULT_SEED=str(rng.randrange(1 << 30)))
+        p = subprocess.Popen([quantfs, 'mount', '-f', '--cache', work / 'faulty-cache', '--types', ','.join(TYPES), model,
+                              point], env=dict(env, QFS_FAULT=rng.choice(['pread:40,pwrite:10', 'pread:9', 'malloc:300',
+                                                                          'malloc:3000,pread:400'])),
+                             stderr=subprocess.PIPE)
+        for _ in range(500):
+            if os.path.ismount(point) or p.poll() is not None:
+                break
+            time.sleep(0.01)
+        if p.poll() is not None:  # refused to start
+            said = p.stderr.read()
+            assert p.returncode > 0 and said, f'mount ends with {p.returncode}: {said}'
+            continue
+        for _ in range(40):
+            kind = rng.choice(TYPES)
+            try:
+                with open(point / f'model-{kind}.gguf', 'rb', buffering=0) as f:
+                    at = rng.randrange(len(truth[kind]))
+                    data = os.pread(f.fileno(), rng.choice([100, 65536, 1 << 20]), at)
+                    reads += 1
+                    assert data and truth[kind][at:at + len(data)] == data, f'{kind}: wrong bytes at {at}'
+            except OSError as e:
+                errors += 1
+                assert e.errno in (errno.EIO, errno.ENOMEM, errno.ESTALE), f'{e}'
+        assert p.poll() is None, f'the daemon died: {p.returncode}: {p.stderr.read()[-300:]}'
+        p.terminate()
+        assert p.wait(20) == 0, p.stderr.read()
+    return f'{reads} reads, {errors} errors'
+
+
+def test_processes():
+    """Many processes fill and read one cache."""
+    for i in range(rounds('processes')):
+        cache = work / 'processes'
+        run('cache', 'clear', '--cache', cache)
+        kinds = [rng.choice(TYPES) for _ in range(8)]
+        answers = {}
+
+        def read(number, kind):
+            answers[number] = kind, run('cat', '--cache', cache, model, kind)
+        readers = [threading.Thread(target=read, args=(n, rng.choice(TYPES))) for n in range(8)]
+        for t in readers:
+            t.start()
+        if i % 2:
+            run('cache', 'clear', '--cache', cache)
+        for t in readers:
+            t.join()
+        assert len(answers) == 8, 'a process did not end'
+        for kind, r in answers.values():
+            assert r.returncode == 0, r.stderr
+            check(r.stdout, kind, 'one of eight')
+    return f'{rounds("processes")} rounds of 8'
+
+
+class Chaos:
+    """A mount that is killed, readers that go on, and what a byte may be."""
+
+    def __init__(self):
+        self.disk = work / 'disk'  # a small one, so that it is full soon
+        self.disk.mkdir()
+        self.small = subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=12m', 'none', self.disk],
+                                    stderr=subprocess.DEVNULL).returncode == 0
+        self.point = work / 'mnt'
+        self.point.mkdir()
+        self.source = work / 'model'
+        self.link('a')
+        self.stop = threading.Event()
+        self.reads = self.errors = 0
+        self.wrong = []
+        self.lock = threading.Lock()
+        self.start()
+
+    def link(self, which):
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(work / 'next')
+        os.symlink(work / which / 'model', work / 'next')
+        os.rename(work / 'next', self.source)
+
+    def start(self):
+        r = run('mount', '--force', '--cache', self.disk / 'cache', '--cache-min-free', '1', '--memory', '48M',
+                '--types', ','.join(TYPES), self.source, self.point)
+        assert r.returncode == 0, r.stderr
+        status = run('status', self.point)
+        assert status.returncode == 0, status.stderr
+        import json
+        self.pid = json.loads(status.stdout)['mount']['pid']
+
+    def resident(self):
+        with contextlib.suppress(OSError):
+            for line in open(f'/proc/{self.pid}/status'):
+                if line.startswith('VmHWM'):
+                    return int(line.split()[1]) * 1024
+        return 0
+
+    def read(self, number):
+        r = random.Random(seed * 1000 + number)
+        while not self.stop.is_set():
+            kind = r.choice(TYPES)
+            try:
+                fd = os.open(self.point / f'model-{kind}.gguf', os.O_RDONLY)
+            except OSError as e:
+                self.saw(e)
+                continue
+            may_be = dict(worlds)  # an open file is of one version, whichever
+            try:
+                size = os.fstat(fd).st_size
+                for _ in range(r.randrange(1, 30)):
+                    at = r.randrange(size)
+                    want = r.choice([1, 100, 4096, 65536, 1 << 20])
+                    data = os.pread(fd, want, at)
+                    # The kernel gives what it had when a read fails half-way: short, and right.
+                    may_be = {k: w for k, w in may_be.items() if w[kind][at:at + len(data)] == data}
+                    with self.lock:
+                        self.reads += 1
+                    if not may_be:
+                        alone = [k for k, w in worlds.items() if w[kind][at:at + len(data)] == data]
+                        self.wrong.append(f'{kind}: {len(data)} bytes at {at} of {size} are of '
+                                          f'{alone[0] + ", what came before is not" if alone else "no version"}')
+                        return
+            except OSError as e:
+                self.saw(e)
+            finally:
+                with contextlib.suppress(OSError):
+                    os.close(fd)
+
+    def saw(self, e):
+        with self.lock:
+            self.errors += 1
+        if e.errno not in (errno.ESTALE, errno.EIO, errno.ENOTCONN, errno.ECONNABORTED, errno.ENOENT, errno.EINTR):
+            self.wrong.append(f'unexpected error: {e}')
+        time.sleep(0.01)
+
+    def trouble(self):
+        what = rng.choice(['replace', 'clear', 'kill', 'fill', 'nothing'])
+        if what == 'replace':
+            self.link(rng.choice('ab'))
+        elif what == 'clear':
+            run('cache', 'clear', '--cache', self.disk / 'cache')
+        elif what == 'fill' and self.small:
+            with contextlib.suppress(OSError), open(self.disk / 'filler', 'wb') as f:
+                f.write(bytes(rng.choice([1, 4, 16]) << 20))
+            time.sleep(0.5)
+            with contextlib.suppress(OSError):
+                os.unlink(self.disk / 'filler')
+        elif what == 'kill':
+            os.kill(self.pid, signal.SIGKILL)
+            time.sleep(rng.random() * 0.3)
+            self.start()
+
+    def end(self):
+        self.stop.set()
+        run('umount', '--lazy', self.point)
+        for point in (self.point, self.disk):
+            subprocess.run(['umount', '-l', point], stderr=subprocess.DEVNULL)
+
+
+worlds = {}
+
+
+def test_chaos():
+    if not os.access('/dev/fuse', os.R_OK | os.W_OK) or os.geteuid() != 0:
+        return 'skipped: needs /dev/fuse and root'
+    worlds.update(a=truth, b=truth_of(make(work / 'b' / 'model', 'b')))
+    chaos, largest = Chaos(), 0
+    try:
+        threads = [threading.Thread(target=chaos.read, args=(i,), daemon=True) for i in range(64)]
+        for t in threads:
+            t.start()
+        end = time.time() + rounds('chaos')
+        while time.time() < end and not chaos.wrong:
+            time.sleep(rng.random() * 2)
+            largest = max(largest, chaos.resident())
+            chaos.trouble()
+        chaos.stop.set()
+        for t in threads:
+            t.join(60)
+            assert not t.is_alive(), 'a reader hangs'
+    finally:
+        chaos.end()
+    assert not chaos.wrong, chaos.wrong[0]
+    assert chaos.reads > 100, f'only {chaos.reads} reads'
+    assert largest < 300 << 20, f'{largest >> 20} MiB resident'
+    return f'{chaos.reads} reads, {chaos.errors} errors, {largest >> 20} MiB'
+
+
+# -- all --------------------------------------------------------------------------------------------------------------
+
+def main():
+    say(f'seed {seed}')
+    failed = 0
+    for name, test in list(globals().items()):
+        if not name.startswith('test_') or (args.test and name[5:] not in args.test):
+            continue
+        began = time.time()
+        try:
+            said = test()
+            say(f'ok    {name[5:]}: {said} ({time.time() - began:.1f} s)')
+        except Exception as e:
+            failed += 1
+            say(f'FAIL  {name[5:]} (seed {seed}): {type(e).__name__}: {e}')
+    return 1 if failed else 0
+
+
+status = 1
+try:
+    status = main()
+finally:
+    shutil.rmtree(work, ignore_errors=True)
+sys.exit(status)
