@@ -1,5 +1,5 @@
 /* The converter from start to end: which family, what config says, every tensor, every key. */
-#include "converter.h"
+#include "mmproj.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -19,38 +19,16 @@ static int unknown_class(struct qfs_converter *c, const char *name)
     return rc;
 }
 
-/* Classes that count even where text_config names another. */
-static bool decides_alone(const struct qfs_json *class)
-{
-    static const char *const classes[] = {
-        "StepVLForConditionalGeneration",     "Sarashina2VisionForCausalLM",
-        "Exaone4_5_ForConditionalGeneration", "Step3p7ForConditionalGeneration",
-        "KimiK3ForConditionalGeneration",
-    };
-    for (size_t i = 0; i < QFS_COUNT(classes); i++)
-        if (qfs_text_is(qfs_json_text(class), classes[i]))
-            return true;
-    return false;
-}
-
-/* get_model_architecture */
 static int find_family(struct qfs_converter *c)
 {
-    const struct qfs_json *config = c->model->config;
-    const struct qfs_json *text = qfs_json_get(config, "text_config");
-    const struct qfs_json *classes = qfs_json_get(config, "architectures");
-    const struct qfs_json *inner = qfs_json_get(text, "architectures");
-    const struct qfs_json *name = qfs_json_at(classes, 0);
-    if (!qfs_json_is_null(inner) && !decides_alone(name))
-        name = qfs_json_at(inner, 0);
-    c->hf_class = qfs_json_string(name);
-    if (!c->hf_class)
-        return qfs_fail(c->error, EINVAL,
-                        "%s/config.json: does not say the model's class in architectures",
-                        c->model->path);
-    c->family = qfs_family_find(c->hf_class);
+    enum qfs_product product = c->out->product;
+    int rc = qfs_architecture_find(c, product, &c->hf_class);
+    if (rc < 0)
+        return rc;
+    c->family = product == QFS_PRODUCT_MMPROJ ? qfs_mmproj_family_find(c->hf_class)
+                                              : qfs_family_find(c->hf_class);
     if (!c->family)
-        return unknown_class(c, c->hf_class);
+        return product == QFS_PRODUCT_MMPROJ ? -ENOENT : unknown_class(c, c->hf_class);
     for (const struct qfs_family *f = c->family; f && !c->arch; f = f->parent)
         c->arch = f->arch;
     return 0;
@@ -105,9 +83,9 @@ static int prepare_hparams(struct qfs_converter *c)
 {
     static const char *const layers[] = {"n_layers", "num_hidden_layers", "n_layer", "num_layers",
                                          NULL};
-    const struct qfs_json *text = qfs_json_get(c->model->config, "text_config");
+    const struct qfs_json *text = qfs_json_get(c->config, "text_config");
     int rc;
-    c->hparams = qfs_dict_copy(c->arena, c->model->config);
+    c->hparams = qfs_dict_copy(c->arena, c->config);
     if (!c->hparams || qfs_dict_merge(c->arena, c->hparams, text) < 0)
         return qfs_fail_memory(c->error);
     const char *const own[] = {c->family->layers_name, NULL};
@@ -197,11 +175,13 @@ static int run(struct qfs_converter *c)
     int (*begin)(struct qfs_converter *) = NULL;
     int (*extra)(struct qfs_converter *) = NULL, (*finish)(struct qfs_converter *) = NULL;
     int (*vocab)(struct qfs_converter *) = NULL;
+    bool mmproj = c->out->product == QFS_PRODUCT_MMPROJ;
     uint64_t nparams[3];
     int64_t nexperts;
     int rc;
 
-    if ((rc = find_family(c)) < 0 || (rc = prepare_hparams(c)) < 0)
+    if ((rc = qfs_config_prepare(c)) < 0 || (rc = find_family(c)) < 0 ||
+        (rc = mmproj ? qfs_mmproj_prepare(c) : prepare_hparams(c)) < 0)
         return rc;
     begin = QFS_HOOK(c, begin);
     extra = QFS_HOOK(c, extra);
@@ -237,13 +217,13 @@ static int run(struct qfs_converter *c)
     if ((rc = qfs_put_keys(c)) < 0)
         return rc;
     qfs_kv_u32(&c->out->kvs, "general.quantization_version", 2);
-    if ((rc = (vocab ? vocab : qfs_text_vocab)(c)) < 0)
+    if (!mmproj && (rc = (vocab ? vocab : qfs_text_vocab)(c)) < 0)
         return rc;
     return c->out->kvs.failed ? qfs_fail_memory(c->error) : 0;
 }
 
-int qfs_convert(const struct qfs_model *model, struct qfs_conversion **ret_conversion,
-                struct qfs_error *error)
+static int convert(const struct qfs_model *model, enum qfs_product product,
+                   struct qfs_conversion **ret_conversion, struct qfs_error *error)
 {
     struct qfs_error local = {0};
     struct qfs_conversion *out = calloc(1, sizeof(*out));
@@ -251,6 +231,7 @@ int qfs_convert(const struct qfs_model *model, struct qfs_conversion **ret_conve
     if (!out)
         return qfs_fail_memory(error);
     out->model = model;
+    out->product = product;
     out->kvs.arena = &out->arena;
     c.arena = &out->arena;
     int rc = run(&c);
@@ -262,6 +243,18 @@ int qfs_convert(const struct qfs_model *model, struct qfs_conversion **ret_conve
     else
         *ret_conversion = out;
     return rc;
+}
+
+int qfs_convert(const struct qfs_model *model, struct qfs_conversion **ret_conversion,
+                struct qfs_error *error)
+{
+    return convert(model, QFS_PRODUCT_TEXT, ret_conversion, error);
+}
+
+int qfs_convert_mmproj(const struct qfs_model *model, struct qfs_conversion **ret_conversion,
+                       struct qfs_error *error)
+{
+    return convert(model, QFS_PRODUCT_MMPROJ, ret_conversion, error);
 }
 
 void qfs_conversion_free(struct qfs_conversion *conversion)

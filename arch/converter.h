@@ -63,6 +63,7 @@ struct qfs_family {
     const char *layers_name; /* what config calls the number of layers, where no other model does */
     const struct qfs_param
         *params; /* keys after TextModel's, before the `keys` hook; may be NULL */
+    const struct qfs_encoders *encoders; /* of projectors only: mmproj.h */
     /* Before anything else: may change c->hparams, block_count, arch. */
     int (*begin)(struct qfs_converter *c);
     /* filter_tensors: the name to go on with (may be `name`, or new in c's arena); *ret_name NULL
@@ -73,7 +74,7 @@ struct qfs_family {
     /* modify_tensors: calls qfs_text_tensor or qfs_emit. bid: -1 where the name has no number. */
     int (*tensor)(struct qfs_converter *c, const struct qfs_recipe *data, const char *name,
                   int bid);
-    /* tensor_force_quant: an enum qfs_type number; -1: no override; QFS_QUANT_AS_OUTTYPE. */
+    /* tensor_force_quant: an enum qfs_type number; -1: no override; or one of the names below. */
     int (*force_quant)(struct qfs_converter *c, const char *name, const char *new_name, int bid,
                        int ndims);
     /* After the last tensor: what is still buffered is an error. */
@@ -84,7 +85,10 @@ struct qfs_family {
     int (*vocab)(struct qfs_converter *c);
 };
 
-enum { QFS_QUANT_AS_OUTTYPE = -2 }; /* tensor_force_quant returned True */
+enum {
+    QFS_QUANT_AS_OUTTYPE = -2,  /* tensor_force_quant returned True */
+    QFS_QUANT_HALF_OR_F32 = -3, /* F16 if the outtype is F16, else F32 */
+};
 
 struct qfs_lazy { /* an entry of the converter's model_tensors */
     const char *name;
@@ -98,8 +102,10 @@ struct qfs_converter {
     const struct qfs_family *family;
     const char *hf_class;
     const char *arch;
-    struct qfs_json *hparams; /* merged with text_config; a copy that hooks may change */
-    struct qfs_json *rope;    /* rope_parameters, a copy */
+    struct qfs_json *config;   /* as load_hparams returns it, text_config where it belongs */
+    struct qfs_json *hparams;  /* merged with text_config; a copy that hooks may change */
+    struct qfs_mmproj *mmproj; /* of projectors only: mmproj.h */
+    struct qfs_json *rope;     /* rope_parameters, a copy */
     int64_t block_count;
     struct qfs_lazy *tensors; /* model_tensors: filtered and renamed, in order */
     size_t ntensors;
@@ -119,10 +125,15 @@ struct qfs_converter {
         family_ ? family_->hook : NULL;                 \
     })
 
-/* The family that answers to a class name, NULL if none. list.c */
+/* The family that answers to a class name, NULL if none. list.c, list_mmproj.c */
 const struct qfs_family *qfs_family_find(const char *hf_class);
-/* All families; their number in *ret_count. */
+const struct qfs_family *qfs_mmproj_family_find(const char *hf_class);
+/* All families of language models; their number in *ret_count. */
 const struct qfs_family *const *qfs_families(size_t *ret_count);
+
+/* load_hparams: sets c->config. get_model_architecture. architecture.c */
+int qfs_config_prepare(struct qfs_converter *c);
+int qfs_architecture_find(struct qfs_converter *c, enum qfs_product product, const char **ret_name);
 
 /* -- hyperparameters: hparams.c
  * --------------------------------------------------------------------- */

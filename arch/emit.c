@@ -159,6 +159,8 @@ int qfs_emit(struct qfs_converter *c, const struct qfs_recipe *data, const char 
         tensor.keep_f32 = true;
     else if (forced >= 0)
         tensor.forced_type = forced;
+    else if (forced == QFS_QUANT_HALF_OR_F32)
+        tensor.half_or_f32 = true;
     else if (forced != QFS_QUANT_AS_OUTTYPE)
         tensor.keep_f32 = stays_f32(c, new_name, bid);
     out->tensors[out->ntensors++] = tensor;

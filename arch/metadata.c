@@ -489,7 +489,8 @@ int qfs_metadata_add(struct qfs_conversion *conversion, const uint64_t nparams[3
         (rc = set_text(&m, &m.fields[SIZE_LABEL], qfs_size_label(m.arena, nparams, nexperts))) < 0)
         return rc;
 
-    qfs_kv_string(&conversion->kvs, "general.type", "model");
+    qfs_kv_string(&conversion->kvs, "general.type",
+                  conversion->product == QFS_PRODUCT_MMPROJ ? "mmproj" : "model");
     if ((rc = put_sampling(&m)) < 0)
         return rc;
     for (int i = 0; i < NFIELDS; i++)

@@ -26,8 +26,9 @@ struct qfs_image {
 struct qfs_source_view {
     struct qfs_view_info info;
     const struct qfs_ftype *ftype;
-    struct qfs_image *image; /* NULL until it is opened; the source's lock */
-    uint64_t last_used;      /* the source's lock */
+    const struct qfs_conversion *conversion; /* what it is a file of */
+    struct qfs_image *image;                 /* NULL until it is opened; the source's lock */
+    uint64_t last_used;                      /* the source's lock */
 };
 
 /* Opens a source whose chunks are computed by `engine`, which must outlive it. */

@@ -16,7 +16,8 @@ struct qfs_source {
     struct qfs_arena arena;
     struct qfs_options options; /* what lies behind its pointers: types, cache_dir only */
     struct qfs_model *model;
-    struct qfs_conversion *conversion;
+    struct qfs_conversion *text, *mmproj; /* NULL: there is none; then text_error says why */
+    struct qfs_error text_error;
     struct qfs_imatrix *imatrix;
     struct qfs_view_options view_options;
     struct qfs_source_view *views;
@@ -95,20 +96,31 @@ static int set_view_options(struct qfs_source *source, const struct qfs_options 
 
 /* -- the list of views ------------------------------------------------------------------------ */
 
-/* Is `ftype` in the comma-separated `list`? NULL holds all. */
-static bool is_listed(const char *list, const struct qfs_ftype *ftype)
+/* Projectors' files are named like the model's with this before it, and so are their types. */
+static const char mmproj_prefix[] = "mmproj-";
+
+/* The type that NAME is, and whose: "q4_k_m", "mmproj-f16"; NULL if it is none. */
+static const struct qfs_ftype *parse_type(const char *name, size_t size, const char **ret_prefix)
+{
+    char copy[40] = "";
+    if (size < sizeof(copy))
+        memcpy(copy, name, size);
+    size_t skip =
+        strncasecmp(copy, mmproj_prefix, strlen(mmproj_prefix)) == 0 ? strlen(mmproj_prefix) : 0;
+    *ret_prefix = skip ? mmproj_prefix : "";
+    return qfs_ftype_by_name(copy + skip);
+}
+
+/* Is the type in the comma-separated `list`? NULL holds all. */
+static bool is_listed(const char *list, const char *prefix, const struct qfs_ftype *ftype)
 {
     if (!list)
         return true;
     for (const char *at = list; *at;) {
         size_t size = strcspn(at, ",");
-        char name[32];
-        if (size < sizeof(name)) {
-            memcpy(name, at, size);
-            name[size] = 0;
-            if (qfs_ftype_by_name(name) == ftype)
-                return true;
-        }
+        const char *whose;
+        if (parse_type(at, size, &whose) == ftype && strcmp(whose, prefix) == 0)
+            return true;
         at += size + (at[size] == ',');
     }
     return false;
@@ -118,10 +130,8 @@ static int check_types(const char *list, struct qfs_error *error)
 {
     for (const char *at = list ? list : ""; *at;) {
         size_t size = strcspn(at, ",");
-        char name[32] = "";
-        if (size && size < sizeof(name))
-            memcpy(name, at, size);
-        if (!qfs_ftype_by_name(name)) {
+        const char *whose;
+        if (!parse_type(at, size, &whose)) {
             struct qfs_buffer known = {0};
             for (const struct qfs_ftype *type = qfs_ftypes; type->name; type++)
                 qfs_buffer_printf(&known, " %s", type->name);
@@ -160,32 +170,39 @@ static double weight_bits(const struct qfs_plan *plan)
     return weights > 0 ? 8 * bytes / weights : 0;
 }
 
-static int build_plan(struct qfs_source *source, const struct qfs_ftype *ftype,
+/* What llama-quantize is told concerns the language model; projectors are made without. */
+static int build_plan(struct qfs_source *source, const struct qfs_source_view *view,
                       struct qfs_plan **ret_plan, struct qfs_error *error)
 {
-    struct qfs_view_options options = source->view_options;
-    options.ftype = ftype;
-    return qfs_plan_build(source->conversion, &options, ret_plan, error);
+    struct qfs_view_options options = QFS_VIEW_OPTIONS_INIT;
+    if (!view->conversion)
+        return qfs_fail(error, ENOTSUP, "%s", source->text_error.text);
+    if (view->conversion == source->text)
+        options = source->view_options;
+    options.outtype = source->view_options.outtype;
+    options.ftype = view->ftype;
+    return qfs_plan_build(view->conversion, &options, ret_plan, error);
 }
 
-/* Fills in the next view for `ftype`, unless this build cannot make it. */
-static int list_view(struct qfs_source *source, const struct qfs_ftype *ftype,
-                     struct qfs_error *error)
+/* Fills in the next view of `conversion` for `ftype`, unless this build cannot make it. */
+static int list_view(struct qfs_source *source, const struct qfs_conversion *conversion,
+                     const char *prefix, const struct qfs_ftype *ftype, struct qfs_error *error)
 {
     struct qfs_source_view *view = &source->views[source->nviews];
     struct qfs_plan *plan = NULL;
     struct qfs_error reason = {0};
-    int rc = build_plan(source, ftype, &plan, &reason);
+    view->conversion = conversion;
+    view->ftype = ftype;
+    int rc = build_plan(source, view, &plan, &reason);
     if (rc == -ENOMEM)
         return qfs_fail_memory(error);
     if (plan && !is_computable(plan)) {
         qfs_plan_free(plan);
         return 0;
     }
-    view->ftype = ftype;
-    view->info.type = ftype->name;
+    view->info.type = qfs_arena_printf(&source->arena, "%s%s", prefix, ftype->name);
     view->info.name =
-        qfs_arena_printf(&source->arena, "%s-%s.gguf", source->model->name, ftype->name);
+        qfs_arena_printf(&source->arena, "%s%s-%s.gguf", prefix, source->model->name, ftype->name);
     if (plan) {
         view->info.size = plan->size;
         view->info.weight_bits = weight_bits(plan);
@@ -193,7 +210,7 @@ static int list_view(struct qfs_source *source, const struct qfs_ftype *ftype,
         view->info.refused = qfs_arena_string(&source->arena, reason.text);
     }
     qfs_plan_free(plan);
-    if (!view->info.name || (rc < 0 && !view->info.refused))
+    if (!view->info.name || !view->info.type || (rc < 0 && !view->info.refused))
         return qfs_fail_memory(error);
     source->nviews++;
     return 0;
@@ -204,13 +221,16 @@ static int list_views(struct qfs_source *source, struct qfs_error *error)
     size_t ntypes = 0;
     while (qfs_ftypes[ntypes].name)
         ntypes++;
-    source->views = qfs_arena_array(&source->arena, ntypes + 1, sizeof(*source->views));
+    source->views = qfs_arena_array(&source->arena, 2 * ntypes, sizeof(*source->views));
     if (!source->views)
         return qfs_fail_memory(error);
     int rc = check_types(source->options.types, error);
     for (size_t i = 0; i < ntypes && rc == 0; i++)
-        if (is_listed(source->options.types, &qfs_ftypes[i]))
-            rc = list_view(source, &qfs_ftypes[i], error);
+        if (is_listed(source->options.types, "", &qfs_ftypes[i]))
+            rc = list_view(source, source->text, "", &qfs_ftypes[i], error);
+    for (size_t i = 0; i < ntypes && rc == 0 && source->mmproj; i++)
+        if (is_listed(source->options.types, mmproj_prefix, &qfs_ftypes[i]))
+            rc = list_view(source, source->mmproj, mmproj_prefix, &qfs_ftypes[i], error);
     return rc;
 }
 
@@ -221,12 +241,34 @@ static void source_free(struct qfs_source *source)
     for (size_t i = 0; i < source->nviews; i++)
         qfs_image_free(source->views[i].image);
     qfs_engine_free(source->engine);
-    qfs_conversion_free(source->conversion);
+    qfs_conversion_free(source->text);
+    qfs_conversion_free(source->mmproj);
     qfs_imatrix_free(source->imatrix);
     qfs_model_close(source->model);
     pthread_mutex_destroy(&source->lock);
     qfs_arena_done(&source->arena);
     free(source);
+}
+
+/* What the converter would make of the model. Encoders may be convertible where the language model
+ * is not, and the other way round: then the views of one are there, those of the other say why not. */
+static int convert(struct qfs_source *source, struct qfs_error *error)
+{
+    struct qfs_error reason = {0};
+    int rc = qfs_convert(source->model, &source->text, &source->text_error);
+    if (rc == -ENOMEM)
+        return qfs_fail_memory(error);
+    int other = qfs_convert_mmproj(source->model, &source->mmproj, &reason);
+    if (other == -ENOMEM)
+        return qfs_fail_memory(error);
+    if (rc < 0 && other == 0)
+        reason = source->text_error;
+    if ((rc < 0 || other != -ENOENT) && (rc == 0 || other == 0) && reason.text[0] &&
+        source->options.warn)
+        source->options.warn(source->options.warn_arg, reason.text);
+    if (rc < 0 && other < 0 && error)
+        *error = source->text_error;
+    return other < 0 ? rc : 0;
 }
 
 int qfs_source_open_on(const char *path, const struct qfs_options *options,
@@ -254,7 +296,7 @@ int qfs_source_open_on(const char *path, const struct qfs_options *options,
     if (rc == 0)
         rc = qfs_model_open(path, &source->model, error);
     if (rc == 0)
-        rc = qfs_convert(source->model, &source->conversion, error);
+        rc = convert(source, error);
     if (rc == 0)
         rc = list_views(source, error);
     if (rc < 0) {
@@ -309,7 +351,7 @@ const struct qfs_model *qfs_source_model(const struct qfs_source *source)
 
 const struct qfs_conversion *qfs_source_conversion(const struct qfs_source *source)
 {
-    return source->conversion;
+    return source->text ? source->text : source->mmproj;
 }
 
 size_t qfs_source_count(const struct qfs_source *source)
@@ -324,10 +366,14 @@ const struct qfs_view_info *qfs_source_view(const struct qfs_source *source, siz
 
 const struct qfs_view_info *qfs_source_find(const struct qfs_source *source, const char *name)
 {
-    const struct qfs_ftype *ftype = qfs_ftype_by_name(name);
-    for (size_t i = 0; i < source->nviews; i++)
-        if (source->views[i].ftype == ftype || !strcmp(source->views[i].info.name, name))
-            return &source->views[i].info;
+    const char *prefix;
+    const struct qfs_ftype *ftype = parse_type(name, strlen(name), &prefix);
+    for (size_t i = 0; i < source->nviews; i++) {
+        const struct qfs_source_view *view = &source->views[i];
+        if (!strcmp(view->info.name, name) ||
+            (view->ftype == ftype && qfs_starts_with(view->info.type, mmproj_prefix) == !!*prefix))
+            return &view->info;
+    }
     return NULL;
 }
 
@@ -399,7 +445,7 @@ int qfs_image_get(struct qfs_source *source, size_t index, struct qfs_image **re
         return qfs_fail(error, ENOTSUP, "%s: %s", view->info.name, view->info.refused);
     pthread_mutex_lock(&source->lock);
     if (!view->image) {
-        rc = build_plan(source, view->ftype, &plan, error);
+        rc = build_plan(source, view, &plan, error);
         if (rc == 0)
             rc = qfs_image_build(source, index, plan, &view->image, error);
         if (rc < 0)

@@ -35,8 +35,9 @@ int qfs_plan_tensor_init(struct qfs_plan_tensor *tensor, const struct qfs_out_te
     *tensor = (struct qfs_plan_tensor){.name = out->name, .ndim = recipe->ndim, .recipe = recipe};
     for (size_t i = 0; i < QFS_COUNT(tensor->ne); i++)
         tensor->ne[i] = i < recipe->ndim ? recipe->shape[recipe->ndim - 1 - i] : 1;
+    bool keep_f32 = out->keep_f32 || (out->half_or_f32 && outtype != QFS_OUTTYPE_F16);
     tensor->half = out->forced_type >= 0 ? (enum qfs_type)out->forced_type
-                   : out->keep_f32       ? QFS_TYPE_F32
+                   : keep_f32            ? QFS_TYPE_F32
                                          : qfs_outtype_type(outtype);
     return 0;
 }
@@ -141,6 +142,14 @@ static bool asks_llama_quantize(const struct qfs_view_options *options)
            options->noverrides || options->nprune_layers;
 }
 
+/* Is this type's file the converter's own? Projectors are made in Q8_0 by --outtype. */
+static bool is_converters(const struct qfs_conversion *conversion, const struct qfs_ftype *ftype)
+{
+    return !conversion->from_gguf &&
+           (ftype->converter ||
+            (conversion->product == QFS_PRODUCT_MMPROJ && ftype->default_type == QFS_TYPE_Q8_0));
+}
+
 int qfs_plan_build(const struct qfs_conversion *conversion, const struct qfs_view_options *options,
                    struct qfs_plan **ret_plan, struct qfs_error *error)
 {
@@ -151,7 +160,7 @@ int qfs_plan_build(const struct qfs_conversion *conversion, const struct qfs_vie
     plan->conversion = conversion;
     plan->ftype = options->ftype;
     plan->kvs.arena = &plan->arena;
-    int rc = options->ftype->converter && !conversion->from_gguf && !asks_llama_quantize(options)
+    int rc = is_converters(conversion, options->ftype) && !asks_llama_quantize(options)
                  ? qfs_plan_converted(plan, options, &reason)
                  : qfs_plan_quantized(plan, options, &reason);
     if (rc == 0)

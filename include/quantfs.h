@@ -73,7 +73,7 @@ struct qfs_view;   /* an opened view: has its own idea of where its reader is go
 
 struct qfs_view_info {
     const char *name;    /* "Llama-3.1-8B-Instruct-Q4_K_M.gguf" */
-    const char *type;    /* "Q4_K_M" */
+    const char *type;    /* "Q4_K_M"; "mmproj-F16" of a vision or audio encoder */
     const char *refused; /* NULL, or why llama-quantize would refuse to make it */
     uint64_t size;       /* exact; 0 when refused */
     double weight_bits;  /* bits a weight, header left out */

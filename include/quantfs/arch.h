@@ -51,10 +51,17 @@ enum qfs_outtype { /* the converter's --outtype */
                    QFS_OUTTYPE_BF16,
 };
 
+/* What the converter is asked for: each is a file of its own, with types and views of its own. */
+enum qfs_product {
+    QFS_PRODUCT_TEXT,   /* the language model */
+    QFS_PRODUCT_MMPROJ, /* --mmproj: vision and audio encoders with their projectors */
+};
+
 /* A tensor as the converter writes it. */
 struct qfs_out_tensor {
     const char *name; /* "blk.0.attn_q.weight" */
     bool keep_f32;    /* vectors, norms and the few matrices that stay F32 whatever the outtype */
+    bool half_or_f32; /* F16 where the outtype is F16, else F32 */
     int forced_type;  /* enum qfs_type number when the converter dictates one (MXFP4), else -1 */
     const struct qfs_recipe *recipe;
 };
@@ -62,6 +69,7 @@ struct qfs_out_tensor {
 struct qfs_conversion {
     struct qfs_arena arena;
     const struct qfs_model *model; /* borrowed */
+    enum qfs_product product;
     const char *arch;              /* "llama" */
     enum qfs_outtype auto_outtype; /* what --outtype auto decides */
     bool from_gguf; /* the source is a GGUF file: forced_type is each tensor's own, and every view,
@@ -75,6 +83,9 @@ struct qfs_conversion {
  * model must outlive the conversion. Caller owns *ret_conversion. */
 int qfs_convert(const struct qfs_model *model, struct qfs_conversion **ret_conversion,
                 struct qfs_error *error) QFS_MUST_USE;
+/* The same for --mmproj. -ENOENT, and no sentence, when the model has no encoders. */
+int qfs_convert_mmproj(const struct qfs_model *model, struct qfs_conversion **ret_conversion,
+                       struct qfs_error *error) QFS_MUST_USE;
 void qfs_conversion_free(struct qfs_conversion *conversion);
 
 /* -- parts of a conversion

@@ -11,6 +11,7 @@
 /* -- behind a source and a view --------------------------------------------------------------- */
 
 const struct qfs_model *qfs_source_model(const struct qfs_source *source);
+/* Of the language model; of the encoders where that cannot be converted. */
 const struct qfs_conversion *qfs_source_conversion(const struct qfs_source *source);
 /* The plan that an open view is served from; lives as long as the view. */
 const struct qfs_plan *qfs_view_plan(const struct qfs_view *view);

@@ -1,0 +1,26 @@
+/* Every family of encoders there is. Adding one: its file, its line here, its file in meson.build. */
+#include "mmproj.h"
+
+#include <string.h>
+
+/* A line each, in the order of the alphabet. */
+/* clang-format off */
+#define FAMILIES(family) \
+    family(gemma3_vision)
+/* clang-format on */
+
+#define DECLARE(name) extern const struct qfs_family qfs_family_##name;
+#define LIST(name) &qfs_family_##name,
+
+FAMILIES(DECLARE)
+
+static const struct qfs_family *const families[] = {FAMILIES(LIST)};
+
+const struct qfs_family *qfs_mmproj_family_find(const char *hf_class)
+{
+    for (size_t i = 0; i < QFS_COUNT(families); i++)
+        for (const char *const *class = families[i]->hf_classes; *class; class ++)
+            if (strcmp(*class, hf_class) == 0)
+                return families[i];
+    return NULL;
+}

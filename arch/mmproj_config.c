@@ -1,0 +1,126 @@
+/* Reading the parts of config.json that encoders have, and writing what they say. */
+#include "mmproj.h"
+
+#include <string.h>
+
+int qfs_config_wrong(struct qfs_converter *c, const char *key, const char *what)
+{
+    return qfs_fail(c->error, EINVAL, "%s/config.json: %s is not %s", c->model->path, key, what);
+}
+
+int qfs_config_set(struct qfs_converter *c, struct qfs_json *dict, const char *name,
+                   const struct qfs_json *value)
+{
+    static const struct qfs_json none = {.kind = QFS_JSON_NULL};
+    if (!dict)
+        return qfs_config_wrong(c, "an encoder's part", "there");
+    return qfs_dict_set(c->arena, dict, name, value ? value : &none) < 0 ? qfs_fail_memory(c->error)
+                                                                         : 0;
+}
+
+int qfs_config_set_int(struct qfs_converter *c, struct qfs_json *dict, const char *name,
+                       int64_t value)
+{
+    const struct qfs_json number = {.kind = QFS_JSON_INT, .integer = value};
+    return qfs_config_set(c, dict, name, &number);
+}
+
+int qfs_config_rename(struct qfs_converter *c, struct qfs_json *dict, const char *to,
+                      const char *from)
+{
+    return qfs_config_set(c, dict, to, qfs_json_get(dict, from));
+}
+
+int qfs_config_default_int(struct qfs_converter *c, struct qfs_json *dict, const char *name,
+                           int64_t value)
+{
+    return qfs_json_get(dict, name) ? 0 : qfs_config_set_int(c, dict, name, value);
+}
+
+int qfs_config_size(struct qfs_converter *c, const struct qfs_json *dict, const char *name,
+                    int64_t *ret_value)
+{
+    const struct qfs_json *value = qfs_json_get(dict, name);
+    if (!qfs_json_is(value, QFS_JSON_INT) || value->integer < 0 || value->integer > INT32_MAX)
+        return qfs_config_wrong(c, name, value ? "a count" : "there");
+    *ret_value = value->integer;
+    return 0;
+}
+
+int qfs_config_size_or(struct qfs_converter *c, const struct qfs_json *dict, const char *name,
+                       int64_t fallback, int64_t *ret_value)
+{
+    if (qfs_json_get(dict, name))
+        return qfs_config_size(c, dict, name, ret_value);
+    *ret_value = fallback;
+    return 0;
+}
+
+bool qfs_config_is(const struct qfs_json *dict, const char *name, const char *value)
+{
+    return qfs_text_is(qfs_json_text(qfs_json_get(dict, name)), value);
+}
+
+int qfs_put_params_of(struct qfs_converter *c, struct qfs_json *dict, const struct qfs_param *table)
+{
+    struct qfs_json *own = c->hparams;
+    if (!dict)
+        return qfs_config_wrong(c, "an encoder's part", "there");
+    c->hparams = dict;
+    int rc = qfs_put_params(c, table);
+    c->hparams = own;
+    return rc;
+}
+
+int qfs_put_f32_or(struct qfs_converter *c, const char *key, const struct qfs_json *dict,
+                   const char *name, double fallback)
+{
+    const struct qfs_json *value = qfs_json_get(dict, name);
+    if (value)
+        return qfs_put_param(c, key, QFS_PARAM_F32, value);
+    qfs_put_f32(c, key, fallback);
+    return 0;
+}
+
+int qfs_put_u32_or(struct qfs_converter *c, const char *key, const struct qfs_json *dict,
+                   const char *name, int64_t fallback)
+{
+    const struct qfs_json *value = qfs_json_get(dict, name);
+    if (value)
+        return qfs_put_param(c, key, QFS_PARAM_U32, value);
+    qfs_put_u32(c, key, fallback);
+    return 0;
+}
+
+int qfs_put_f32_from(struct qfs_converter *c, const char *key, const struct qfs_json *dict,
+                     const char *name)
+{
+    return qfs_put_param(c, key, QFS_PARAM_F32, qfs_json_get(dict, name));
+}
+
+int qfs_put_u32_from(struct qfs_converter *c, const char *key, const struct qfs_json *dict,
+                     const char *name)
+{
+    return qfs_put_param(c, key, QFS_PARAM_U32, qfs_json_get(dict, name));
+}
+
+void qfs_put_string(struct qfs_converter *c, const char *key, const char *value)
+{
+    qfs_kv_string(&c->out->kvs, qfs_key(c, key), value);
+}
+
+void qfs_put_projector(struct qfs_converter *c, const char *type)
+{
+    qfs_put_string(c, "projector_type", type);
+}
+
+int qfs_put_activation(struct qfs_converter *c, const struct qfs_json *dict)
+{
+    if (qfs_config_is(dict, "hidden_act", "silu"))
+        qfs_put_bool(c, "use_silu", true);
+    else if (qfs_config_is(dict, "hidden_act", "gelu"))
+        qfs_put_bool(c, "use_gelu", true);
+    else
+        return qfs_config_wrong(c, "hidden_act", "gelu or silu, which are all that llama.cpp has");
+    return 0;
+}
