@@ -6,7 +6,13 @@
 /* A line each, in the order of the alphabet. */
 /* clang-format off */
 #define FAMILIES(family) \
-    family(gemma3_vision)
+    family(cogvlm_vision) \
+    family(gemma3_vision) \
+    family(internvl) \
+    family(lighton_ocr) \
+    family(llama4_vision) \
+    family(llava) \
+    family(smolvlm)
 /* clang-format on */
 
 #define DECLARE(name) extern const struct qfs_family qfs_family_##name;

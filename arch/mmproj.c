@@ -101,7 +101,7 @@ static int read_block_count(struct qfs_converter *c)
 {
     enum { OF_TWO_ENCODERS = 128 };
     c->block_count = OF_TWO_ENCODERS;
-    if (c->mmproj->encoders->vision && c->mmproj->encoders->audio)
+    if (c->mmproj->has_vision && c->mmproj->has_audio)
         return 0;
     int rc = qfs_hparam_size(c, block_keys(c), &c->block_count);
     if (rc == 0 && c->block_count > 4096)
@@ -135,6 +135,8 @@ int qfs_mmproj_prepare(struct qfs_converter *c)
         return qfs_fail_memory(c->error);
     c->mmproj = mm;
     mm->encoders = encoders_of(c);
+    mm->has_vision = mm->encoders->vision;
+    mm->has_audio = mm->encoders->audio;
     mm->global = qfs_dict_copy(c->arena, c->config);
     mm->preprocessor = empty_dict(c);
     if (!mm->global || !mm->preprocessor)
@@ -270,7 +272,7 @@ int qfs_mmproj_keys(struct qfs_converter *c)
     const struct qfs_mmproj *mm = c->mmproj;
     int rc;
     qfs_put_file_type(c);
-    if (mm->encoders->vision) {
+    if (mm->has_vision) {
         qfs_put_bool(c, "has_vision_encoder", true);
         qfs_put_u32(c, "vision.projection_dim", mm->text_width);
         if ((rc = qfs_put_params_of(c, mm->vision, vision_params)) < 0 ||
@@ -279,7 +281,7 @@ int qfs_mmproj_keys(struct qfs_converter *c)
             (rc = qfs_put_params_of(c, mm->preprocessor, preprocessor_params)) < 0)
             return rc;
     }
-    if (mm->encoders->audio) {
+    if (mm->has_audio) {
         qfs_put_bool(c, "has_audio_encoder", true);
         qfs_put_u32(c, "audio.projection_dim", mm->text_width);
         if ((rc = qfs_put_params_of(c, mm->audio, audio_params)) < 0 ||

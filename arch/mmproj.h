@@ -23,6 +23,8 @@ struct qfs_mmproj {
     struct qfs_json *audio;        /* hparams_audio */
     struct qfs_json *preprocessor; /* preprocessor_config */
     int64_t text_width;            /* n_embd_text */
+    bool has_vision, has_audio;    /* as `encoders` says; some families look first */
+    void *own;                     /* what a family's hooks tell each other */
 };
 
 extern const struct qfs_family qfs_family_mmproj; /* MmprojModel */
@@ -73,7 +75,6 @@ int qfs_put_f32_from(struct qfs_converter *c, const char *key, const struct qfs_
                      const char *name);
 int qfs_put_u32_from(struct qfs_converter *c, const char *key, const struct qfs_json *dict,
                      const char *name);
-void qfs_put_string(struct qfs_converter *c, const char *key, const char *value);
 /* add_clip_projector_type */
 void qfs_put_projector(struct qfs_converter *c, const char *type);
 /* add_vision_use_gelu, …_silu as hidden_act of `dict` says; an error for any other. */

@@ -104,11 +104,6 @@ int qfs_put_u32_from(struct qfs_converter *c, const char *key, const struct qfs_
     return qfs_put_param(c, key, QFS_PARAM_U32, qfs_json_get(dict, name));
 }
 
-void qfs_put_string(struct qfs_converter *c, const char *key, const char *value)
-{
-    qfs_kv_string(&c->out->kvs, qfs_key(c, key), value);
-}
-
 void qfs_put_projector(struct qfs_converter *c, const char *type)
 {
     qfs_put_string(c, "projector_type", type);
