@@ -202,12 +202,12 @@ static int run(struct qfs_converter *c)
             return rc;
     if (finish && (rc = finish(c)) < 0)
         return rc;
-    for (int64_t bid = 0; c->experts_waiting && bid < c->block_count; bid++)
-        if (c->experts_waiting[bid])
+    for (int64_t i = 0; c->experts_waiting && i < 2 * c->block_count; i++)
+        if (c->experts_waiting[i])
             return qfs_fail(c->error, EINVAL,
                             "%s: layer %lld lacks some experts' weights: download the "
                             "model again",
-                            c->model->path, (long long)bid);
+                            c->model->path, (long long)(i % c->block_count));
     if (c->out->ntensors == 0)
         return qfs_fail(c->error, EINVAL, "%s: has no weights", c->model->path);
 

@@ -112,7 +112,8 @@ struct qfs_converter {
     struct qfs_map names;     /* source name pattern → tensor number, for this architecture */
     struct qfs_map emitted;   /* tensor names written so far */
     struct qfs_map experts;   /* expert weights seen so far: name → const struct qfs_recipe * */
-    int64_t *experts_waiting; /* by layer: kept and not yet taken */
+    int64_t *experts_waiting; /* by layer, then second ones by layer: kept and not yet taken */
+    void *state;              /* the family's own */
     struct qfs_error *error;
 };
 
@@ -188,6 +189,10 @@ int qfs_put_sliding_layers(struct qfs_converter *c);
 int qfs_put_rules(struct qfs_converter *c, const struct qfs_key_rule *table);
 /* set_gguf_parameters of the family. */
 int qfs_put_keys(struct qfs_converter *c);
+/* hparams[name], where it is there, as a float for each layer; 0 where the list has none. */
+int qfs_put_layer_limits(struct qfs_converter *c, const char *key, const char *name);
+/* expert_gating_func: sigmoid */
+void qfs_put_sigmoid_gating(struct qfs_converter *c);
 /* general.file_type, where a family writes its keys itself */
 void qfs_put_file_type(struct qfs_converter *c);
 /* _try_set_pooling_type: sentence-transformers' modules.json. */
@@ -222,6 +227,12 @@ int qfs_mla_kv_b(struct qfs_converter *c, const struct qfs_recipe *data, const c
 void qfs_put_no_rope_scaling(struct qfs_converter *c);
 /* nextn_predict_layers, where config has it */
 int qfs_put_nextn(struct qfs_converter *c);
+/* Weights of a KDA layer's convolutions as [1, channels, 1, taps]; others as they are. */
+const struct qfs_recipe *qfs_kda_conv(struct qfs_converter *c, const struct qfs_recipe *data,
+                                      const char *name);
+/* head_count_kv by layer: 1 where linear_attn_config's full_attn_layers (which count from 1) has it,
+ * else 0. */
+int qfs_put_kda_layers(struct qfs_converter *c);
 /* The rope_freqs tensor where rope_type is llama3; nothing otherwise. llama.c */
 int qfs_llama3_rope_factors(struct qfs_converter *c);
 
@@ -270,11 +281,14 @@ struct qfs_expert_layout {
     const char *merged; /* source name of the stack: {bid}, {w} */
     const char
         *weights[4]; /* what {w} stands for, in the order the stacks are written; ends with NULL */
+    bool second;     /* counted apart from the layer's other experts */
 };
 
 /* "model.layers.N.mlp.experts.X.{down,gate,up}_proj.weight", stacked in this order; the other: gate,
  * up, down. */
 extern const struct qfs_expert_layout qfs_mlp_experts, qfs_mlp_experts_down_last;
+/* "model.layers.N.block_sparse_moe.experts.X.{w1,w2,w3}.weight" */
+extern const struct qfs_expert_layout qfs_moe_experts;
 
 /* Keeps an expert's weight; stacks and emits all of a layer when the last one comes. */
 int qfs_expert_tensor(struct qfs_converter *c, const struct qfs_recipe *data, const char *name,

@@ -16,6 +16,12 @@ const struct qfs_expert_layout qfs_mlp_experts_down_last = {
     {"gate_proj", "up_proj", "down_proj"},
 };
 
+const struct qfs_expert_layout qfs_moe_experts = {
+    "model.layers.{bid}.block_sparse_moe.experts.{xid}.{w}.weight",
+    "model.layers.{bid}.block_sparse_moe.experts.{w}.weight",
+    {"w1", "w2", "w3"},
+};
+
 /* "…{bid}…{xid}…{w}…" filled in; `xid` unused where the pattern has none. */
 static const char *fill(struct qfs_converter *c, const char *pattern, int64_t bid, int64_t xid,
                         const char *weight)
@@ -43,7 +49,7 @@ static const char *fill(struct qfs_converter *c, const char *pattern, int64_t bi
 }
 
 static int merge(struct qfs_converter *c, int bid, int64_t nexperts,
-                 const struct qfs_expert_layout *layout)
+                 const struct qfs_expert_layout *layout, int64_t *waiting)
 {
     const struct qfs_recipe **parts = qfs_arena_array(c->arena, (size_t)nexperts, sizeof(*parts));
     if (!parts)
@@ -60,7 +66,7 @@ static int merge(struct qfs_converter *c, int bid, int64_t nexperts,
                                 c->model->path, name);
             parts[xid] = (const struct qfs_recipe *)(uintptr_t)recipe;
         }
-        c->experts_waiting[bid] -= nexperts;
+        *waiting -= nexperts;
         const char *merged = fill(c, layout->merged, bid, 0, *weight);
         int rc = merged
                      ? qfs_text_tensor(c, qfs_lazy_stack(c, parts, (size_t)nexperts), merged, bid)
@@ -83,13 +89,14 @@ int qfs_expert_tensor(struct qfs_converter *c, const struct qfs_recipe *data, co
                         c->model->path, name, (long long)c->block_count);
     if (!c->experts_waiting)
         c->experts_waiting =
-            qfs_arena_array(c->arena, (size_t)c->block_count, sizeof(*c->experts_waiting));
+            qfs_arena_array(c->arena, (size_t)c->block_count * 2, sizeof(*c->experts_waiting));
     if (!c->experts_waiting ||
         qfs_map_set(&c->experts, qfs_text_of(name), (uint64_t)(uintptr_t)data) < 0)
         return qfs_fail_memory(c->error);
     while (layout->weights[nweights])
         nweights++;
-    return ++c->experts_waiting[bid] < nexperts * nweights ? 0 : merge(c, bid, nexperts, layout);
+    int64_t *waiting = c->experts_waiting + bid + (layout->second ? c->block_count : 0);
+    return ++*waiting < nexperts * nweights ? 0 : merge(c, bid, nexperts, layout, waiting);
 }
 
 int qfs_mlp_experts_tensor(struct qfs_converter *c, const struct qfs_recipe *data, const char *name,

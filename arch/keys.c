@@ -126,6 +126,11 @@ void qfs_put_bool(struct qfs_converter *c, const char *name, bool value)
     qfs_kv_bool(&c->out->kvs, qfs_key(c, name), value);
 }
 
+void qfs_put_sigmoid_gating(struct qfs_converter *c)
+{
+    qfs_put_u32(c, "expert_gating_func", 2);
+}
+
 /* GGUFWriter leaves empty arrays out. */
 void qfs_put_i32s(struct qfs_converter *c, const char *name, const int32_t *items, size_t count)
 {
@@ -143,6 +148,26 @@ void qfs_put_bools(struct qfs_converter *c, const char *name, const uint8_t *ite
 {
     if (count)
         qfs_kv_array(&c->out->kvs, qfs_key(c, name), QFS_KV_BOOL, items, count);
+}
+
+static double number_or_zero(const struct qfs_json *value)
+{
+    double number;
+    return qfs_json_real(value, &number) ? number : 0;
+}
+
+int qfs_put_layer_limits(struct qfs_converter *c, const char *key, const char *name)
+{
+    const struct qfs_json *limits = qfs_hparam(c, name);
+    if (qfs_json_is_null(limits))
+        return 0;
+    float *values = qfs_arena_array(c->arena, (size_t)c->block_count, sizeof(*values));
+    if (!values)
+        return qfs_fail_memory(c->error);
+    for (int64_t i = 0; i < c->block_count; i++)
+        values[i] = (float)number_or_zero(qfs_json_at(limits, (size_t)i));
+    qfs_put_f32s(c, key, values, (size_t)c->block_count);
+    return 0;
 }
 
 enum { MODULES_LIMIT = 1 << 20 };

@@ -6,31 +6,55 @@
 /* A line each, in the order of the alphabet. */
 /* clang-format off */
 #define FAMILIES(family) \
+    family(afmoe) \
+    family(arctic) \
     family(baichuan) \
+    family(bailingmoe) \
+    family(bailingmoe2) \
+    family(bailingmoe3) \
     family(bert) \
     family(bloom) \
     family(chameleon) \
     family(chatglm) \
     family(codeshell) \
     family(cogvlm) \
+    family(dbrx) \
     family(deci) \
     family(deepseek) \
     family(deepseek2) \
     family(deepseek32) \
+    family(dots1) \
     family(dream) \
+    family(ernie) \
+    family(ernie_moe) \
     family(falcon) \
     family(gemma2) \
     family(gemma3) \
+    family(glm4) \
+    family(glm4moe) \
+    family(glm4moe_lite) \
+    family(glm_dsa) \
+    family(glm_ocr) \
     family(gpt2) \
     family(gptneox) \
+    family(grok) \
+    family(grovemoe) \
     family(hrm_text) \
+    family(hunyuan_dense) \
+    family(hunyuan_moe) \
+    family(hunyuan_vl) \
+    family(hy_v3) \
+    family(kimi_linear) \
     family(llada) \
     family(llada_moe) \
     family(llama) \
+    family(llama4) \
     family(llama_embed) \
     family(maincoder) \
     family(maple) \
     family(mellum) \
+    family(minimax_m2) \
+    family(minimax_m3) \
     family(mpt) \
     family(muse_glimmer) \
     family(nanbeige) \
@@ -39,6 +63,8 @@
     family(olmoe) \
     family(openelm) \
     family(orion) \
+    family(paddleocr) \
+    family(pangu) \
     family(phi2) \
     family(phi3) \
     family(phimoe) \
@@ -50,11 +76,15 @@
     family(refact) \
     family(sarashina2) \
     family(seed_oss) \
+    family(smallthinker) \
     family(smollm3) \
+    family(solar_open) \
     family(spark2_5) \
     family(stablelm) \
     family(starcoder) \
     family(starcoder2) \
+    family(step35) \
+    family(step3vl) \
     family(xverse)
 /* clang-format on */
 

@@ -33,7 +33,35 @@ class Row:
     make: Optional[Callable] = None  # config → model, where transformers' AutoModel mappings do not know cls
     files: dict = dataclasses.field(default_factory=dict)  # further files: name → text or bytes
     patch: Optional[Callable] = None  # state dict → state dict, before it is saved (names as labs released them)
+    added: tuple = ()  # special tokens added to tokenizer.json
     types: tuple = ('SOURCE', 'Q4_K_M')
     mmproj: bool = False  # compare the projector's file as well
     bare: bool = False  # SMALL is not added to config
     note: str = ''  # for the table
+
+
+def layer(i, config, attention=(), mlp=None, norms=('input_layernorm', 'post_attention_layernorm')):
+    """Tensors of model.layers.i for rows that say their tensors: grouped-query attention under self_attn unless
+    `attention` names all of it, a gated MLP under mlp unless `mlp` names all of it."""
+    p, n = f'model.layers.{i}.', config['hidden_size']
+    dim = config.get('head_dim') or n // config['num_attention_heads']
+    q, kv = config['num_attention_heads'] * dim, config['num_key_value_heads'] * dim
+    out = {p + norm + '.weight': [n] for norm in norms}
+    out.update(attention or {f'{p}self_attn.q_proj.weight': [q, n], f'{p}self_attn.k_proj.weight': [kv, n],
+                             f'{p}self_attn.v_proj.weight': [kv, n], f'{p}self_attn.o_proj.weight': [n, q]})
+    out.update(gated(p + 'mlp', n, config['intermediate_size']) if mlp is None else mlp)
+    return out
+
+
+def gated(prefix, n, inner, names=('gate_proj', 'up_proj', 'down_proj')):
+    gate, up, down = names
+    return {f'{prefix}.{gate}.weight': [inner, n], f'{prefix}.{up}.weight': [inner, n], f'{prefix}.{down}.weight': [n, inner]}
+
+
+def experts(prefix, count, n, inner, names=('gate_proj', 'up_proj', 'down_proj')):
+    return {k: v for e in range(count) for k, v in gated(f'{prefix}.{e}', n, inner, names).items()}
+
+
+def ends(config, embedding='model.embed_tokens', norm='model.norm', head='lm_head'):
+    v, n = config['vocab_size'], config['hidden_size']
+    return {k + '.weight': shape for k, shape in ((embedding, [v, n]), (norm, [n]), (head, [v, n])) if k}

@@ -103,6 +103,16 @@ def copy_tokenizer(row, tokenizers, out):
             shutil.copy(f'{tokenizers}/{row.tokenizer}/{file}', out)
 
 
+    if row.added:
+        with open(out + '/tokenizer.json') as f:
+            t = json.load(f)
+        first = vocab_size(row, tokenizers) - len(row.added)
+        t['added_tokens'] += [dict(id=first + i, content=token, single_word=False, lstrip=False, rstrip=False,
+                                   normalized=False, special=True) for i, token in enumerate(row.added)]
+        with open(out + '/tokenizer.json', 'w') as f:
+            json.dump(t, f)
+
+
 def vocab_size(row, tokenizers):
     if row.tokenizer is None:
         return None
@@ -114,7 +124,7 @@ def vocab_size(row, tokenizers):
             t = json.load(f)
         vocab = t['model']['vocab']
         ids = list(vocab.values()) if isinstance(vocab, dict) else range(len(vocab))
-        return max([*ids, *(a['id'] for a in t.get('added_tokens', []))]) + 1
+        return max([*ids, *(a['id'] for a in t.get('added_tokens', []))]) + 1 + len(row.added)
     import sentencepiece
     return sentencepiece.SentencePieceProcessor(folder + '/tokenizer.model').vocab_size()
 

@@ -1,0 +1,60 @@
+/* Snowflake Arctic */
+#include "converter.h"
+
+#include <string.h>
+
+static const char *const classes[] = {"ArcticForCausalLM", NULL};
+
+static const struct qfs_expert_layout experts = {
+    "model.layers.{bid}.block_sparse_moe.experts.{xid}.{w}.weight",
+    "layers.{bid}.feed_forward.experts.{w}.weight",
+    {"w1", "w2", "w3"},
+};
+
+static int tensor(struct qfs_converter *c, const struct qfs_recipe *data, const char *name, int bid)
+{
+    int64_t nheads, nexperts;
+    int rc = qfs_hparam_count(c, &nheads, "num_attention_heads");
+    if (rc < 0)
+        return rc;
+    if (qfs_ends_with(name, "k_proj.weight") &&
+        !qfs_json_is_null(qfs_hparam(c, "num_key_value_heads")) &&
+        (rc = qfs_hparam_count(c, &nheads, "num_key_value_heads")) < 0)
+        return rc;
+    if (qfs_ends_with(name, "q_proj.weight") || qfs_ends_with(name, "k_proj.weight"))
+        data = qfs_lazy_permute_heads(c, data, nheads);
+    if (!strstr(name, "block_sparse_moe.experts"))
+        return qfs_text_tensor(c, data, name, bid);
+    if ((rc = qfs_hparam_count(c, &nexperts, "num_local_experts")) < 0)
+        return rc;
+    return qfs_expert_tensor(c, data, name, bid, nexperts, &experts);
+}
+
+static int keys(struct qfs_converter *c)
+{
+    static const struct qfs_param size[] = {
+        {"vocab_size", QFS_PARAM_U32, {"vocab_size"}, true},
+        {NULL},
+    };
+    int64_t hidden, nheads;
+    int rc = qfs_text_keys(c);
+    if (rc < 0 || (rc = qfs_put_params(c, size)) < 0 ||
+        (rc = qfs_hparam_count(c, &hidden, "hidden_size")) < 0 ||
+        (rc = qfs_hparam_count(c, &nheads, "num_attention_heads")) < 0)
+        return rc;
+    qfs_put_u32(c, "rope.dimension_count", nheads ? hidden / nheads : 0);
+    return 0;
+}
+
+static int vocab(struct qfs_converter *c)
+{
+    return qfs_vocab_sentencepiece(c->out, c->hparams, c->error);
+}
+
+const struct qfs_family qfs_family_arctic = {
+    .arch = "arctic",
+    .hf_classes = classes,
+    .tensor = tensor,
+    .keys = keys,
+    .vocab = vocab,
+};

@@ -1,0 +1,30 @@
+from conformance import Row, ends, experts, gated, layer
+
+MLA = dict(num_key_value_heads=4, n_routed_experts=4, num_experts_per_tok=2, n_group=2, topk_group=1, kv_lora_rank=256, q_lora_rank=256,
+           qk_nope_head_dim=64, qk_rope_head_dim=32, v_head_dim=64, first_k_dense_replace=1)
+YARN = dict(rope_type='yarn', factor=40, original_max_position_embeddings=4096, beta_fast=32, beta_slow=1, mscale=1.0,
+            mscale_all_dim=0.707, rope_theta=10000)
+
+
+def deepseek(c):
+    n = c['hidden_size']
+    out = {**ends(c), **layer(0, c)}
+    mlp = {'model.layers.1.mlp.gate.weight': [c['n_routed_experts'], n],
+           **experts('model.layers.1.mlp.experts', c['n_routed_experts'], n, c['moe_intermediate_size']),
+           **gated('model.layers.1.mlp.shared_experts', n, c['moe_intermediate_size'] * c['n_shared_experts'])}
+    return {**out, **layer(1, c, mlp=mlp)}
+
+
+ROWS = [
+    Row('deepseek-moe', 'DeepseekForCausalLM', tokenizer='smollm2', tensors=deepseek, config=dict(
+        model_type='deepseek', auto_map={'AutoConfig': 'configuration_deepseek.DeepseekConfig'}, n_routed_experts=4,
+        n_shared_experts=2, num_experts_per_tok=2, first_k_dense_replace=1, moe_layer_freq=1, norm_topk_prob=False,
+        scoring_func='softmax', rms_norm_eps=1e-6, rope_theta=10000, rope_scaling=None, tie_word_embeddings=False)),
+    Row('deepseek-v2', 'DeepseekV2ForCausalLM', tokenizer='smollm2', config=dict(MLA, rope_parameters=YARN, n_shared_experts=2)),
+    Row('deepseek-v3', 'DeepseekV3ForCausalLM', tokenizer='smollm2', config=dict(
+        MLA, rope_parameters=YARN, norm_topk_prob=True, routed_scaling_factor=2.5)),
+    Row('deepseek-v3.2', 'DeepseekV32ForCausalLM', tokenizer='deepseek-v3', config=dict(
+        MLA, index_n_heads=4, index_head_dim=64, index_topk=64)),
+    Row('youtu', 'YoutuForCausalLM', tokenizer='smollm2', config=dict(
+        kv_lora_rank=256, q_lora_rank=256, qk_nope_head_dim=64, qk_rope_head_dim=32, v_head_dim=64, num_key_value_heads=4)),
+]
