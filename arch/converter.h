@@ -193,6 +193,13 @@ int qfs_put_keys(struct qfs_converter *c);
 int qfs_put_layer_limits(struct qfs_converter *c, const char *key, const char *name);
 /* expert_gating_func: sigmoid */
 void qfs_put_sigmoid_gating(struct qfs_converter *c);
+/* [item == value for item in hparams[name]] as an array of bools; nothing where it is absent or null.
+ */
+int qfs_put_layer_flags(struct qfs_converter *c, const char *key, const char *name,
+                        const char *value);
+/* hparams.get(name, fallback) */
+int qfs_put_param_or(struct qfs_converter *c, const char *key, enum qfs_param_type type,
+                     const char *name, double fallback);
 /* general.file_type, where a family writes its keys itself */
 void qfs_put_file_type(struct qfs_converter *c);
 /* _try_set_pooling_type: sentence-transformers' modules.json. */
@@ -236,6 +243,30 @@ int qfs_put_kda_layers(struct qfs_converter *c);
 /* The rope_freqs tensor where rope_type is llama3; nothing otherwise. llama.c */
 int qfs_llama3_rope_factors(struct qfs_converter *c);
 
+/* LlamaModel's: other families are made from it. llama.c */
+int qfs_llama_filter(struct qfs_converter *c, const char *name, const char **ret_name);
+int qfs_llama_tensor(struct qfs_converter *c, const struct qfs_recipe *data, const char *name,
+                     int bid);
+int qfs_llama_keys(struct qfs_converter *c);
+int qfs_llama_vocab(struct qfs_converter *c);
+/* Qwen 2 MoE's, and Qwen 3's with its rerankers. qwen_moe.c, qwen.c */
+int qfs_qwen_moe_tensor(struct qfs_converter *c, const struct qfs_recipe *data, const char *name,
+                        int bid);
+int qfs_qwen_moe_keys(struct qfs_converter *c);
+int qfs_qwen3_keys(struct qfs_converter *c);
+int qfs_qwen3_vocab(struct qfs_converter *c);
+int qfs_qwen3moe_vocab(struct qfs_converter *c);
+/* Granite's. granite.c */
+int qfs_granite_keys(struct qfs_converter *c);
+int qfs_granite_moe_keys(struct qfs_converter *c);
+int qfs_granite_moe_tensor(struct qfs_converter *c, const struct qfs_recipe *data, const char *name,
+                           int bid);
+/* qfs_llama3_rope_factors with another factor where rope_parameters has none. */
+int qfs_llama3_rope_factors_or(struct qfs_converter *c, double default_factor);
+/* rope_parameters' long_factor and short_factor as tensors, where it has them; `dim`: rotated
+ * dimensions. minicpm.c */
+int qfs_longrope_factors(struct qfs_converter *c, int64_t dim);
+
 /* -- TextModel: text_model.c
  * ------------------------------------------------------------------------- */
 
@@ -273,6 +304,10 @@ const char *qfs_name_swap_suffix(struct qfs_converter *c, const char *name, cons
                                  const char *instead);
 /* What follows `head`, a number and a dot: "attn.q.weight" of "h.3.attn.q.weight"; NULL: not so. */
 const char *qfs_layer_part(const char *name, const char *head);
+
+/* The values of a tensor that is small and stored in floats, converted now. small_tensors.c */
+int qfs_small_floats(struct qfs_converter *c, const struct qfs_recipe *source, float *ret_values,
+                     int64_t count);
 
 /* -- experts: experts.c ------------------------------------------------------------------------------ */
 
@@ -317,6 +352,8 @@ const struct qfs_recipe *qfs_lazy_stack(struct qfs_converter *c,
                                         const struct qfs_recipe *const *parts, size_t count);
 const struct qfs_recipe *qfs_lazy_unary(struct qfs_converter *c, enum qfs_op op,
                                         const struct qfs_recipe *a, double number);
+/* torch.squeeze: without the axes of length 1. */
+const struct qfs_recipe *qfs_lazy_squeeze(struct qfs_converter *c, const struct qfs_recipe *a);
 /* LlamaModel.permute: rows regrouped from rotate-half to interleaved pairs, head by head. */
 const struct qfs_recipe *qfs_lazy_permute_heads(struct qfs_converter *c, const struct qfs_recipe *a,
                                                 int64_t nheads);

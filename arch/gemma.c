@@ -1,4 +1,4 @@
-/* Gemma 2 and 3 (text). Their norms are stored less one. */
+/* Gemma 1, 2 and 3 (text). Their norms are stored less one. */
 #include "converter.h"
 #include "vocab.h"
 
@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+static const char *const gemma_classes[] = {"GemmaForCausalLM", NULL};
 static const char *const gemma2_classes[] = {"Gemma2ForCausalLM", NULL};
 static const char *const gemma3_classes[] = {"Gemma3ForCausalLM", "Gemma3ForConditionalGeneration",
                                              NULL};
@@ -36,31 +37,32 @@ static int vocab(struct qfs_converter *c)
     return rc;
 }
 
-/* In the order that Gemma 2 writes them. */
+/* In the order that Gemma 1 and 2 write them. */
 static const struct qfs_param params_before[] = {
-    {"context_length", QFS_PARAM_U32, {"max_position_embeddings"}},
-    {"embedding_length", QFS_PARAM_U32, {"hidden_size"}},
+    {"context_length", QFS_PARAM_U32, {"max_position_embeddings"}, true},
+    {"embedding_length", QFS_PARAM_U32, {"hidden_size"}, true},
     {NULL},
 };
 static const struct qfs_param params_after[] = {
-    {"feed_forward_length", QFS_PARAM_U32_OR_LIST, {"intermediate_size"}},
-    {"attention.head_count", QFS_PARAM_U32_OR_LIST, {"num_attention_heads"}},
+    {"feed_forward_length", QFS_PARAM_U32_OR_LIST, {"intermediate_size"}, true},
+    {"attention.head_count", QFS_PARAM_U32_OR_LIST, {"num_attention_heads"}, true},
     {"attention.head_count_kv",
      QFS_PARAM_U32_OR_LIST,
-     {"num_key_value_heads", "num_attention_heads"}},
-    {"attention.layer_norm_rms_epsilon", QFS_PARAM_F32, {"rms_norm_eps"}},
-    {"attention.key_length", QFS_PARAM_U32, {"head_dim"}},
-    {"attention.value_length", QFS_PARAM_U32, {"head_dim"}},
+     {"num_key_value_heads", "num_attention_heads"},
+     true},
+    {"attention.layer_norm_rms_epsilon", QFS_PARAM_F32, {"rms_norm_eps"}, true},
+    {"attention.key_length", QFS_PARAM_U32, {"head_dim"}, true},
+    {"attention.value_length", QFS_PARAM_U32, {"head_dim"}, true},
     {NULL},
 };
 static const struct qfs_param gemma2_params[] = {
-    {"attn_logit_softcapping", QFS_PARAM_F32, {"attn_logit_softcapping"}},
-    {"final_logit_softcapping", QFS_PARAM_F32, {"final_logit_softcapping"}},
-    {"attention.sliding_window", QFS_PARAM_U32, {"sliding_window"}},
+    {"attn_logit_softcapping", QFS_PARAM_F32, {"attn_logit_softcapping"}, true},
+    {"final_logit_softcapping", QFS_PARAM_F32, {"final_logit_softcapping"}, true},
+    {"attention.sliding_window", QFS_PARAM_U32, {"sliding_window"}, true},
     {NULL},
 };
 
-static int gemma2_keys(struct qfs_converter *c)
+static int gemma_keys(struct qfs_converter *c)
 {
     int rc = qfs_put_params(c, params_before);
     if (rc < 0)
@@ -69,7 +71,27 @@ static int gemma2_keys(struct qfs_converter *c)
     if ((rc = qfs_put_params(c, params_after)) < 0)
         return rc;
     qfs_put_file_type(c);
-    return qfs_put_params(c, gemma2_params);
+    return 0;
+}
+
+static int gemma2_keys(struct qfs_converter *c)
+{
+    int rc = gemma_keys(c);
+    return rc < 0 ? rc : qfs_put_params(c, gemma2_params);
+}
+
+/* CodeGemma's tokens for filling in, which every Gemma 1 gets. */
+static int gemma_vocab(struct qfs_converter *c)
+{
+    static const char *const types[] = {"prefix", "suffix", "middle", "fsep", "eot", NULL};
+    static const struct qfs_special_id ids[] = {{"prefix", 67}, {"suffix", 69}, {"middle", 68},
+                                                {"fsep", 70},   {"eot", 107},   {NULL, 0}};
+    int rc = qfs_vocab_sentencepiece(c->out, c->hparams, c->error);
+    if (rc == 0)
+        rc = qfs_vocab_add_special(c->out, types, ids, false, c->error);
+    if (rc == 0)
+        qfs_kv_bool(&c->out->kvs, "tokenizer.ggml.add_space_prefix", false);
+    return rc;
 }
 
 /* -- Gemma 3 ------------------------------------------------------------------------------------------ */
@@ -116,17 +138,6 @@ static int gemma3_tensor(struct qfs_converter *c, const struct qfs_recipe *data,
     return qfs_text_tensor(c, shift_norm(c, data, name), name, bid);
 }
 
-/* A number of config, or what Gemma3TextConfig has where it says nothing. */
-static int put_or(struct qfs_converter *c, const char *key, enum qfs_param_type type,
-                  const char *name, double fallback)
-{
-    struct qfs_json number = {.kind = QFS_JSON_INT, .integer = (int64_t)fallback};
-    const struct qfs_json *value = qfs_hparam(c, name);
-    if (type == QFS_PARAM_F32)
-        number = (struct qfs_json){.kind = QFS_JSON_REAL, .real = fallback};
-    return qfs_put_param(c, key, type, value ? value : &number);
-}
-
 static int gemma3_keys(struct qfs_converter *c)
 {
     const struct qfs_json *full = qfs_json_get(c->rope, "full_attention");
@@ -137,13 +148,14 @@ static int gemma3_keys(struct qfs_converter *c)
     int64_t every = 0;
     int rc = qfs_text_keys(c);
     if (rc < 0 ||
-        (rc = put_or(c, "context_length", QFS_PARAM_U32, "max_position_embeddings", 131072)) < 0 ||
-        (rc = put_or(c, "attention.head_count", QFS_PARAM_U32_OR_LIST, "num_attention_heads", 8)) <
-            0 ||
-        (rc = put_or(c, "attention.layer_norm_rms_epsilon", QFS_PARAM_F32, "rms_norm_eps", 1e-6)) <
-            0 ||
-        (rc = put_or(c, "attention.key_length", QFS_PARAM_U32, "head_dim", 256)) < 0 ||
-        (rc = put_or(c, "attention.value_length", QFS_PARAM_U32, "head_dim", 256)) < 0 ||
+        (rc = qfs_put_param_or(c, "context_length", QFS_PARAM_U32, "max_position_embeddings",
+                               131072)) < 0 ||
+        (rc = qfs_put_param_or(c, "attention.head_count", QFS_PARAM_U32_OR_LIST,
+                               "num_attention_heads", 8)) < 0 ||
+        (rc = qfs_put_param_or(c, "attention.layer_norm_rms_epsilon", QFS_PARAM_F32, "rms_norm_eps",
+                               1e-6)) < 0 ||
+        (rc = qfs_put_param_or(c, "attention.key_length", QFS_PARAM_U32, "head_dim", 256)) < 0 ||
+        (rc = qfs_put_param_or(c, "attention.value_length", QFS_PARAM_U32, "head_dim", 256)) < 0 ||
         (rc = qfs_put_param(c, "rope.freq_base", QFS_PARAM_F32, theta ? theta : &million)) < 0)
         return rc;
     if (!qfs_json_is_null(qfs_hparam(c, "attn_logit_softcapping")))
@@ -158,8 +170,18 @@ static int gemma3_keys(struct qfs_converter *c)
         (rc = qfs_put_param(c, "attention.sliding_window", QFS_PARAM_U32,
                             qfs_hparam(c, "sliding_window"))) < 0)
         return rc;
-    return put_or(c, "attention.head_count_kv", QFS_PARAM_U32_OR_LIST, "num_key_value_heads", 4);
+    return qfs_put_param_or(c, "attention.head_count_kv", QFS_PARAM_U32_OR_LIST,
+                            "num_key_value_heads", 4);
 }
+
+const struct qfs_family qfs_family_gemma = {
+    .arch = "gemma",
+    .hf_classes = gemma_classes,
+    .filter = filter,
+    .tensor = tensor,
+    .keys = gemma_keys,
+    .vocab = gemma_vocab,
+};
 
 const struct qfs_family qfs_family_gemma2 = {
     .arch = "gemma2",

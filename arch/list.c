@@ -7,6 +7,8 @@
 /* clang-format off */
 #define FAMILIES(family) \
     family(afmoe) \
+    family(apertus) \
+    family(arcee) \
     family(arctic) \
     family(baichuan) \
     family(bailingmoe) \
@@ -18,6 +20,9 @@
     family(chatglm) \
     family(codeshell) \
     family(cogvlm) \
+    family(cohere2) \
+    family(cohere2moe) \
+    family(command_r) \
     family(dbrx) \
     family(deci) \
     family(deepseek) \
@@ -27,7 +32,12 @@
     family(dream) \
     family(ernie) \
     family(ernie_moe) \
+    family(exaone) \
+    family(exaone4) \
+    family(exaone45) \
+    family(exaone_moe) \
     family(falcon) \
+    family(gemma) \
     family(gemma2) \
     family(gemma3) \
     family(glm4) \
@@ -37,6 +47,10 @@
     family(glm_ocr) \
     family(gpt2) \
     family(gptneox) \
+    family(granite) \
+    family(granite_moe_swa) \
+    family(granite_swa) \
+    family(granitemoe) \
     family(grok) \
     family(grovemoe) \
     family(hrm_text) \
@@ -53,11 +67,15 @@
     family(maincoder) \
     family(maple) \
     family(mellum) \
+    family(minicpm) \
+    family(minicpm3) \
     family(minimax_m2) \
     family(minimax_m3) \
+    family(mistral3) \
     family(mpt) \
     family(muse_glimmer) \
     family(nanbeige) \
+    family(nemotron) \
     family(olmo) \
     family(olmo2) \
     family(olmoe) \
@@ -71,9 +89,15 @@
     family(plm) \
     family(qwen2) \
     family(qwen2moe) \
+    family(qwen2vl) \
     family(qwen3) \
+    family(qwen3asr) \
     family(qwen3moe) \
+    family(qwen3omni) \
+    family(qwen3vl) \
+    family(qwen3vlmoe) \
     family(refact) \
+    family(rnd1) \
     family(sarashina2) \
     family(seed_oss) \
     family(smallthinker) \

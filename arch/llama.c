@@ -10,7 +10,7 @@ static const char *const classes[] = {
     "LlamaForCausalLM",   "LLaMAForCausalLM", "MistralForCausalLM",     "MixtralForCausalLM",
     "VLlama3ForCausalLM", "LlamaModel",       "IQuestCoderForCausalLM", NULL};
 
-static int filter(struct qfs_converter *c, const char *name, const char **ret_name)
+int qfs_llama_filter(struct qfs_converter *c, const char *name, const char **ret_name)
 {
     /* SmolVLM names its language model so */
     const char *inner = strstr(name, "text_model.");
@@ -27,7 +27,8 @@ static const struct qfs_expert_layout experts = {
     "layers.{bid}.feed_forward.experts.{w}.weight",
     {"w1", "w2", "w3"}};
 
-static int tensor(struct qfs_converter *c, const struct qfs_recipe *data, const char *name, int bid)
+int qfs_llama_tensor(struct qfs_converter *c, const struct qfs_recipe *data, const char *name,
+                     int bid)
 {
     static const char *const head_names[] = {"n_heads", "num_attention_heads", NULL};
     static const char *const kv_names[] = {"n_kv_heads", "num_key_value_heads", NULL};
@@ -79,7 +80,7 @@ int qfs_head_dim(struct qfs_converter *c, int64_t *ret_dim)
     return 0;
 }
 
-static int keys(struct qfs_converter *c)
+int qfs_llama_keys(struct qfs_converter *c)
 {
     static const char *const vocab_names[] = {"vocab_size", NULL};
     int64_t vocab_size, dim;
@@ -93,7 +94,7 @@ static int keys(struct qfs_converter *c)
     return 0;
 }
 
-static int vocab(struct qfs_converter *c)
+int qfs_llama_vocab(struct qfs_converter *c)
 {
     return qfs_vocab_llama(c->out, c->hparams, c->error);
 }
@@ -118,7 +119,7 @@ static float llama3_factor(const struct llama3_rope *rope, float exponent)
 }
 
 /* Llama 3.1's frequency factors: one a pair of rotated dimensions. */
-int qfs_llama3_rope_factors(struct qfs_converter *c)
+int qfs_llama3_rope_factors_or(struct qfs_converter *c, double default_factor)
 {
     const struct qfs_json *full = qfs_json_get(c->rope, "full_attention");
     const struct qfs_json *params = full ? full : c->rope;
@@ -131,7 +132,7 @@ int qfs_llama3_rope_factors(struct qfs_converter *c)
         return rc;
     const struct llama3_rope rope = {
         qfs_json_number_or(params, "rope_theta", 10000.0),
-        qfs_json_number_or(params, "factor", 8.0),
+        qfs_json_number_or(params, "factor", default_factor),
         qfs_json_number_or(params, "low_freq_factor", 1.0),
         qfs_json_number_or(params, "high_freq_factor", 4.0),
         qfs_json_number_or(params, "original_max_position_embeddings", 8192),
@@ -148,12 +149,17 @@ int qfs_llama3_rope_factors(struct qfs_converter *c)
     return qfs_convert_tensor(c, qfs_lazy_floats(c, factors, count), name);
 }
 
+int qfs_llama3_rope_factors(struct qfs_converter *c)
+{
+    return qfs_llama3_rope_factors_or(c, 8.0);
+}
+
 const struct qfs_family qfs_family_llama = {
     .arch = "llama",
     .hf_classes = classes,
-    .filter = filter,
+    .filter = qfs_llama_filter,
     .extra = qfs_llama3_rope_factors,
-    .tensor = tensor,
-    .keys = keys,
-    .vocab = vocab,
+    .tensor = qfs_llama_tensor,
+    .keys = qfs_llama_keys,
+    .vocab = qfs_llama_vocab,
 };

@@ -5,6 +5,7 @@
 
 static const char *const qwen2moe_classes[] = {"Qwen2MoeForCausalLM", NULL};
 static const char *const qwen3moe_classes[] = {"Qwen3MoeForCausalLM", NULL};
+static const char *const rnd1_classes[] = {"RND1", NULL};
 
 static const struct qfs_param params[] = {
     {"expert_feed_forward_length", QFS_PARAM_U32, {"moe_intermediate_size"}},
@@ -39,7 +40,8 @@ static int split_gate_up(struct qfs_converter *c, const struct qfs_recipe *data,
     return rc < 0 ? rc : qfs_text_tensor(c, qfs_lazy_slice(c, data, -2, half, half), up, bid);
 }
 
-static int tensor(struct qfs_converter *c, const struct qfs_recipe *data, const char *name, int bid)
+int qfs_qwen_moe_tensor(struct qfs_converter *c, const struct qfs_recipe *data, const char *name,
+                        int bid)
 {
     static const char *const expert_names[] = {"num_local_experts", "num_experts", NULL};
     int64_t nexperts;
@@ -60,15 +62,44 @@ static int tensor(struct qfs_converter *c, const struct qfs_recipe *data, const 
     return qfs_expert_tensor(c, data, name, bid, nexperts, &qfs_mlp_experts);
 }
 
+int qfs_qwen_moe_keys(struct qfs_converter *c)
+{
+    int rc = qfs_text_keys(c);
+    return rc < 0 ? rc : qfs_put_params(c, params);
+}
+
+/* RND1 writes its tokens in any order. */
+static int rnd1_keys(struct qfs_converter *c)
+{
+    int64_t mask;
+    int rc = qfs_qwen_moe_keys(c);
+    if (rc < 0)
+        return rc;
+    qfs_put_bool(c, "attention.causal", false);
+    if (qfs_json_is_null(qfs_hparam(c, "mask_token_id")))
+        return 0;
+    if ((rc = qfs_hparam_count(c, &mask, "mask_token_id")) == 0)
+        qfs_kv_u32(&c->out->kvs, "tokenizer.ggml.mask_token_id", (uint32_t)mask);
+    return rc;
+}
+
 const struct qfs_family qfs_family_qwen2moe = {
     .arch = "qwen2moe",
     .hf_classes = qwen2moe_classes,
-    .params = params,
-    .tensor = tensor,
+    .tensor = qfs_qwen_moe_tensor,
+    .keys = qfs_qwen_moe_keys,
 };
 
 const struct qfs_family qfs_family_qwen3moe = {
     .arch = "qwen3moe",
     .hf_classes = qwen3moe_classes,
     .parent = &qfs_family_qwen2moe,
+    .vocab = qfs_qwen3moe_vocab,
+};
+
+const struct qfs_family qfs_family_rnd1 = {
+    .arch = "rnd1",
+    .hf_classes = rnd1_classes,
+    .parent = &qfs_family_qwen2moe,
+    .keys = rnd1_keys,
 };

@@ -255,6 +255,16 @@ const struct qfs_recipe *qfs_lazy_unary(struct qfs_converter *c, enum qfs_op op,
     return recipe;
 }
 
+const struct qfs_recipe *qfs_lazy_squeeze(struct qfs_converter *c, const struct qfs_recipe *a)
+{
+    int64_t shape[QFS_MAX_DIMS];
+    int ndim = 0;
+    for (int i = 0; a && i < a->ndim; i++)
+        if (a->shape[i] != 1)
+            shape[ndim++] = a->shape[i];
+    return a && ndim == a->ndim ? a : qfs_lazy_reshape(c, a, ndim, shape);
+}
+
 const struct qfs_recipe *qfs_lazy_permute_heads(struct qfs_converter *c, const struct qfs_recipe *a,
                                                 int64_t nheads)
 {
