@@ -1,4 +1,5 @@
 /* The mount: from a checked mountpoint to a served one to a clean end. */
+#include "confine.h"
 #include "fuse_ops.h"
 #include "mountpoint.h"
 
@@ -97,6 +98,37 @@ static void leave_terminal(void)
         close(null);
 }
 
+/* -- SIGHUP ------------------------------------------------------------------------------------- */
+
+/* Looks at the source again when told to. */
+static void *await_hangups(void *tree)
+{
+    sigset_t hangup;
+    int number;
+    sigemptyset(&hangup);
+    sigaddset(&hangup, SIGHUP);
+    while (sigwait(&hangup, &number) == 0) {
+        pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
+        (void)qfs_tree_refresh(tree, true);
+        pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, NULL);
+    }
+    return NULL;
+}
+
+/* On a terminal SIGHUP means that the terminal is gone: an end. Everywhere else it means: look again. */
+static bool hangup_is_a_wish(const struct parent *parent)
+{
+    return parent->fd >= 0 || !isatty(STDIN_FILENO);
+}
+
+static void block_hangup(void)
+{
+    sigset_t hangup;
+    sigemptyset(&hangup);
+    sigaddset(&hangup, SIGHUP);
+    pthread_sigmask(SIG_BLOCK, &hangup, NULL);
+}
+
 /* -- session ------------------------------------------------------------------------------------ */
 
 static const char *watched_mountpoint;
@@ -158,7 +190,8 @@ static int serve(const struct qfs_mount_options *options, struct qfs_server *ser
     struct fuse_args args = FUSE_ARGS_INIT(0, NULL);
     struct fuse_loop_config loop = {.clone_fd = 0, .max_idle_threads = 10};
     struct fuse_session *session = NULL;
-    bool mounted = false, signals = false;
+    pthread_t hangups;
+    bool mounted = false, signals = false, listens = false;
     int rc = 0;
     if (add_options(&args, options) < 0) {
         rc = qfs_fail_memory(error);
@@ -170,6 +203,11 @@ static int serve(const struct qfs_mount_options *options, struct qfs_server *ser
     if (!mounted) {
         rc = session_error(options->mountpoint, error);
         goto out;
+    }
+    qfs_confine();
+    if (hangup_is_a_wish(parent)) {
+        block_hangup(); /* in every thread from here on */
+        listens = pthread_create(&hangups, NULL, await_hangups, server->tree) == 0;
     }
     rc = qfs_engine_start(server->engine, error);
     if (rc < 0)
@@ -187,6 +225,10 @@ static int serve(const struct qfs_mount_options *options, struct qfs_server *ser
         rc = qfs_fail(error, EIO, "%s: serving stopped: %s", options->mountpoint,
                       fuse_said[0] ? fuse_said : strerror(-ended));
 out:
+    if (listens) {
+        pthread_cancel(hangups);
+        pthread_join(hangups, NULL);
+    }
     /* Readers are let go before the mount is: what is parked gets its answer. */
     qfs_engine_stop(server->engine);
     if (mounted)
@@ -272,7 +314,7 @@ static int mount_daemon(const struct qfs_mount_options *options, struct qfs_erro
         struct qfs_error reason = {0};
         close(pipe_fds[0]);
         setsid();
-        signal(SIGHUP, SIG_IGN); /* changes of the source are noticed without it */
+        block_hangup();
         openlog("quantfs", LOG_PID, LOG_DAEMON);
         int rc = mount_and_serve(options, &parent, &reason);
         if (rc < 0 && parent.fd < 0)

@@ -477,6 +477,34 @@ def test_ends():
             equal(os.path.ismount(m.point), False, 'mounted')
 
 
+def test_hangup():
+    # SIGHUP: look at the source again, now
+    source = work / 'hup' / 'big'
+    shutil.copytree(model, source)
+    with Mount(source, options=['--types', TYPE]) as m:
+        first = m.file().stat().st_ino
+        m.process.send_signal(signal.SIGHUP)
+        time.sleep(0.2)
+        equal(m.process.poll(), None, 'still there')
+        equal(m.file().stat().st_ino, first, 'same source, same file')
+        config = json.loads((source / 'config.json').read_text())
+        (source / 'config.json').write_text(json.dumps(dict(config, rope_theta=12345.0)))
+        m.process.send_signal(signal.SIGHUP)
+        for _ in range(100):
+            if 'the source changed' in m.log():
+                break
+            time.sleep(0.05)
+        else:
+            raise AssertionError('not noticed: ' + m.log())
+        equal(m.file().read_bytes(), cat(source, TYPE), 'the new bytes')
+        if os.geteuid() == 0:
+            facts = Path(f'/proc/{m.process.pid}/status').read_text()
+            held = int(facts.split('CapPrm:')[1].split()[0], 16)
+            equal(held & ~(1 << 21 | 1 << 2), 0, 'capabilities beyond SYS_ADMIN and DAC_READ_SEARCH')
+            equal('NoNewPrivs:\t1' in facts, True, 'no new privileges')
+    shutil.rmtree(source.parent)
+
+
 def test_killed_readers():
     with Mount(options=['-j', '1', '--memory', '4M']) as m:
         rng = random.Random(3)
