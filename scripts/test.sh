@@ -56,6 +56,7 @@ step_unit() {
 
 step_style() {
     check 'include rules' python3 tests/include_rules.py
+    check 'promises name tests that exist' python3 tests/semantics.py
     command -v clang-format >/dev/null &&
         check 'formatting' sh -c 'git ls-files "*.c" "*.h" | grep -vE "_table|avx512_emulated" | xargs clang-format --dry-run -Werror'
     check 'shell syntax' sh -c 'for f in $(git ls-files "*.sh"); do bash -n "$f" || exit 1; done'
