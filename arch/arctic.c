@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "vocab_ways.h"
+
 static const char *const classes[] = {"ArcticForCausalLM", NULL};
 
 static const struct qfs_expert_layout experts = {
@@ -48,7 +50,7 @@ static int keys(struct qfs_converter *c)
 
 static int vocab(struct qfs_converter *c)
 {
-    return qfs_vocab_sentencepiece(c->out, c->hparams, c->error);
+    return qfs_vocab_arctic(c->out, c->hparams, c->error);
 }
 
 const struct qfs_family qfs_family_arctic = {

@@ -3,6 +3,7 @@
 #include "converter.h"
 
 #include "tokenizer.h"
+#include "vocab_ways.h"
 
 #include <string.h>
 
@@ -285,6 +286,11 @@ int qfs_deepseek2_keys(struct qfs_converter *c)
     return 0;
 }
 
+static int deepseek2_vocab(struct qfs_converter *c)
+{
+    return qfs_vocab_deepseek2(c->out, c->hparams, false, c->error);
+}
+
 const struct qfs_family qfs_family_deepseek2 = {
     .arch = "deepseek2",
     .hf_classes = deepseek2_classes,
@@ -293,6 +299,7 @@ const struct qfs_family qfs_family_deepseek2 = {
     .extra = deepseek2_extra,
     .tensor = deepseek2_tensor,
     .keys = qfs_deepseek2_keys,
+    .vocab = deepseek2_vocab,
 };
 
 /* -- DeepSeek V3.2 ------------------------------------------------------------------------------------ */

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "vocab_ways.h"
+
 static const char *const ernie_classes[] = {"Ernie4_5_ForCausalLM", "Ernie4_5ForCausalLM", NULL};
 static const char *const moe_classes[] = {"Ernie4_5_MoeForCausalLM", NULL};
 static const char *const ocr_classes[] = {"PaddleOCRVLForConditionalGeneration", NULL};
@@ -65,11 +67,8 @@ static int tensor(struct qfs_converter *c, const struct qfs_recipe *data, const 
 
 static int vocab(struct qfs_converter *c)
 {
-    const struct qfs_json *prefix = qfs_json_get(c->model->tokenizer_config, "add_prefix_space");
     int rc = qfs_vocab_sentencepiece(c->out, c->hparams, c->error);
-    if (rc == 0 && prefix)
-        qfs_kv_bool(&c->out->kvs, "tokenizer.ggml.add_space_prefix", qfs_json_truthy(prefix));
-    return rc;
+    return rc < 0 ? rc : qfs_vocab_space_prefix(c->out, c->error);
 }
 
 const struct qfs_family qfs_family_ernie = {

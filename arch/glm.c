@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "vocab_ways.h"
+
 static const char *const glm4_classes[] = {"Glm4ForCausalLM", "Glm4vForConditionalGeneration",
                                            NULL};
 static const char *const glm_ocr_classes[] = {"GlmOcrForConditionalGeneration", NULL};
@@ -22,25 +24,16 @@ static int put_rotated(struct qfs_converter *c)
     return rc;
 }
 
-/* _set_vocab_glm */
 static int glm_vocab(struct qfs_converter *c)
 {
-    static const struct qfs_special_token tokens[] = {
-        {"bos", "[gMASK]"},         {"eot", "<|user|>"}, {"unk", "<|endoftext|>"},
-        {"eom", "<|observation|>"}, {NULL, NULL},
-    };
-    return qfs_vocab_gpt2_special(c->out, c->hparams, tokens, c->error);
+    return qfs_vocab_glm(c->out, c->hparams, c->error);
 }
 
 /* -- GLM 4 -------------------------------------------------------------------------------------------- */
 
 static int glm4_vocab(struct qfs_converter *c)
 {
-    static const struct qfs_special_token tokens[] = {
-        {"eos", "<|endoftext|>"}, {"eot", "<|user|>"}, {"unk", "<|endoftext|>"},
-        {"bos", "<|endoftext|>"}, {NULL, NULL},
-    };
-    return qfs_vocab_gpt2_special(c->out, c->hparams, tokens, c->error);
+    return qfs_vocab_glmedge(c->out, c->hparams, c->error);
 }
 
 static int glm4_keys(struct qfs_converter *c)

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "vocab_ways.h"
+
 static const char *const classes[] = {"KimiLinearModel", "KimiLinearForCausalLM", NULL};
 
 static int expert(struct qfs_converter *c, const struct qfs_recipe *data, const char *name, int bid)
@@ -138,7 +140,7 @@ static int keys(struct qfs_converter *c)
 
 static int vocab(struct qfs_converter *c)
 {
-    return qfs_text_vocab(c);
+    return qfs_vocab_deepseek2(c->out, c->hparams, true, c->error);
 }
 
 const struct qfs_family qfs_family_kimi_linear = {

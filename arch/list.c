@@ -29,6 +29,7 @@
     family(deepseek2) \
     family(deepseek32) \
     family(dots1) \
+    family(dots3) \
     family(dream) \
     family(ernie) \
     family(ernie_moe) \
@@ -58,7 +59,9 @@
     family(hunyuan_moe) \
     family(hunyuan_vl) \
     family(hy_v3) \
+    family(hy_v4) \
     family(kimi_linear) \
+    family(laguna) \
     family(llada) \
     family(llada_moe) \
     family(llama) \
