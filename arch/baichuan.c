@@ -45,44 +45,20 @@ static int sentencepiece(struct qfs_converter *c)
 
 /* -- Baichuan --------------------------------------------------------------------------------------- */
 
-static const struct qfs_recipe *third(struct qfs_converter *c, const struct qfs_recipe *data, int n)
-{
-    int64_t rows = data->ndim ? data->shape[0] / 3 : 0;
-    return qfs_lazy_slice(c, data, 0, n * rows, rows);
-}
-
-/* A part of W_pack, straight into the file. */
-static int emit_part(struct qfs_converter *c, const struct qfs_recipe *data, const char *name,
-                     const char *key, int bid)
-{
-    const char *new_name = qfs_format_name(c, key, ".weight", bid);
-    return new_name ? qfs_emit(c, data, name, new_name, bid) : -c->error->code;
-}
-
+/* The converter calls itself over again for every tensor but W_pack, until Python stops it. */
 static int baichuan_tensor(struct qfs_converter *c, const struct qfs_recipe *data, const char *name,
                            int bid)
 {
-    const char *part = qfs_layer_part(name, "model.layers.");
-    int64_t nheads, nheads_kv;
-    int rc = read_heads(c, &nheads, &nheads_kv);
-    if (rc < 0)
-        return rc;
-    if (!part || strcmp(part, "self_attn.W_pack.weight") != 0)
-        return qfs_text_tensor(c, data, name, bid);
-    if ((rc = emit_part(c, permute(c, third(c, data, 0), nheads, nheads), name, "blk.{bid}.attn_q",
-                        bid)) < 0 ||
-        (rc = emit_part(c, permute(c, third(c, data, 1), nheads, nheads_kv), name,
-                        "blk.{bid}.attn_k", bid)) < 0)
-        return rc;
-    return emit_part(c, third(c, data, 2), name, "blk.{bid}.attn_v", bid);
+    return qfs_fail(c->error, ENOTSUP,
+                    "%s: llama.cpp v0.5.0's converter cannot convert Baichuan: it recurses without "
+                    "end at tensor %s",
+                    c->model->path, name);
 }
 
 const struct qfs_family qfs_family_baichuan = {
     .arch = "baichuan",
     .hf_classes = baichuan_classes,
     .tensor = baichuan_tensor,
-    .keys = llama_keys,
-    .vocab = sentencepiece,
 };
 
 /* -- XVERSE ----------------------------------------------------------------------------------------- */

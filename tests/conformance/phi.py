@@ -8,6 +8,7 @@ def factors(count, first):
 # As Microsoft writes it: rope_scaling of type longrope, with lists, the original context beside it.
 LONG = dict(
     pad_token_id=0, original_max_position_embeddings=4096, max_position_embeddings=131072, sliding_window=262144,
+    vocab_size=32064,
     rope_parameters=dict(rope_type='longrope', rope_theta=10000.0, long_factor=factors(32, 1.05),
                          short_factor=factors(32, 1.0), original_max_position_embeddings=4096))
 
@@ -29,9 +30,9 @@ def phi4_mini(config):
 ROWS = [
     Row('phi-2', 'PhiForCausalLM', tokenizer='gpt-2'),
     Row('phi-3-mini-4k', 'Phi3ForCausalLM', tokenizer='phi-3', config=dict(
-        pad_token_id=0, original_max_position_embeddings=2048, sliding_window=2047)),
+        pad_token_id=0, original_max_position_embeddings=2048, sliding_window=2047, vocab_size=32064)),
     Row('phi-3-mini-128k', 'Phi3ForCausalLM', tokenizer='phi-3', config=LONG, released=longrope),
-    Row('phi-4-mini', 'Phi3ForCausalLM', tokenizer='gpt-2', config=dict(
+    Row('phi-4-mini', 'Phi3ForCausalLM', tokenizer='smollm2', config=dict(
         pad_token_id=0, tie_word_embeddings=True, original_max_position_embeddings=4096,
         max_position_embeddings=131072, partial_rotary_factor=0.75,
         rope_parameters=dict(rope_type='longrope', rope_theta=10000.0, long_factor=factors(24, 1.1),
@@ -40,7 +41,7 @@ ROWS = [
     Row('phi-3.5-moe', 'PhiMoEForCausalLM', tokenizer='phi-3', config=dict(
         model_type='phimoe', hidden_size=256, intermediate_size=512, num_hidden_layers=2, num_attention_heads=4,
         num_key_value_heads=2, num_local_experts=4, num_experts_per_tok=2, max_position_embeddings=131072,
-        original_max_position_embeddings=4096, rms_norm_eps=1e-5, rope_theta=10000.0, sliding_window=131072,
+        original_max_position_embeddings=4096, rms_norm_eps=1e-5, rope_theta=10000.0, sliding_window=131072, vocab_size=32064,
         tie_word_embeddings=False, lm_head_bias=True, attention_bias=True,
         rope_scaling=dict(type='longrope', long_factor=factors(32, 1.05), short_factor=factors(32, 1.0),
                           long_mscale=1.243163121016122, short_mscale=1.243163121016122,
