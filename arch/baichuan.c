@@ -77,11 +77,17 @@ static int xverse_tensor(struct qfs_converter *c, const struct qfs_recipe *data,
     return qfs_text_tensor(c, data, name, bid);
 }
 
+static int xverse_vocab(struct qfs_converter *c)
+{
+    return qfs_vocab_xverse(c->out, c->hparams, c->error);
+}
+
 const struct qfs_family qfs_family_xverse = {
     .arch = "xverse",
     .hf_classes = xverse_classes,
     .tensor = xverse_tensor,
     .keys = llama_keys,
+    .vocab = xverse_vocab,
 };
 
 /* -- Orion ------------------------------------------------------------------------------------------ */

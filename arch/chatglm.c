@@ -84,9 +84,23 @@ static int keys(struct qfs_converter *c)
     return put_rope(c);
 }
 
+static int vocab(struct qfs_converter *c)
+{
+    const char *name = qfs_json_string(qfs_hparam(c, "_name_or_path"));
+    if (name && strstr(name, "THUDM/chatglm3-6b"))
+        return qfs_fail(c->error, ENOTSUP,
+                        "%s: ChatGLM 3's tokenizer is code that comes with the model, which is not "
+                        "run",
+                        c->model->path);
+    if (!qfs_hparam(c, "vocab_size"))
+        return qfs_fail(c->error, EINVAL, "%s/config.json: has no vocab_size", c->model->path);
+    return qfs_vocab_chatglm(c->out, c->hparams, c->error);
+}
+
 const struct qfs_family qfs_family_chatglm = {
     .arch = "chatglm",
     .hf_classes = classes,
     .filter = filter,
     .keys = keys,
+    .vocab = vocab,
 };

@@ -7,6 +7,12 @@ static const char *const llada_classes[] = {"LLaDAModelLM", NULL};
 static const char *const llada_moe_classes[] = {"LLaDAMoEModel", "LLaDAMoEModelLM", NULL};
 static const char *const dream_classes[] = {"DreamModel", NULL};
 
+static int plain_vocab(struct qfs_converter *c)
+{
+    static const struct qfs_vocab_way way = {.added = QFS_VOCAB_ADDED_PLAIN};
+    return qfs_vocab_gpt2_way(c->out, c->hparams, &way, c->error);
+}
+
 /* -- LLaDA ------------------------------------------------------------------------------------------ */
 
 static int llada_heads(struct qfs_converter *c, int64_t *ret_nheads, int64_t *ret_nheads_kv)
@@ -74,7 +80,7 @@ static int llada_keys(struct qfs_converter *c)
 
 static int llada_vocab(struct qfs_converter *c)
 {
-    int rc = qfs_vocab_gpt2(c->out, c->hparams, c->error);
+    int rc = plain_vocab(c);
     if (rc == 0)
         qfs_kv_bool(&c->out->kvs, "tokenizer.ggml.add_bos_token", true);
     return rc;
@@ -133,7 +139,8 @@ static int dream_keys(struct qfs_converter *c)
 
 static int dream_vocab(struct qfs_converter *c)
 {
-    return qfs_vocab_sentencepiece_or_gpt2(c->out, c->hparams, c->error);
+    int rc = qfs_vocab_sentencepiece(c->out, c->hparams, c->error);
+    return rc == -ENOENT ? plain_vocab(c) : rc;
 }
 
 const struct qfs_family qfs_family_dream = {

@@ -102,7 +102,12 @@ static int keys(struct qfs_converter *c)
 /* Llama 2's vocabulary, which Apple does not ship. */
 static int vocab(struct qfs_converter *c)
 {
-    return qfs_vocab_sentencepiece(c->out, c->hparams, c->error);
+    int64_t size;
+    int rc = qfs_vocab_sentencepiece(c->out, c->hparams, c->error);
+    if (rc != -ENOENT)
+        return rc;
+    rc = qfs_hparam_count(c, &size, "vocab_size");
+    return rc < 0 ? rc : qfs_vocab_builtin(c->out, "llama-spm", size, c->error);
 }
 
 const struct qfs_family qfs_family_openelm = {

@@ -66,10 +66,7 @@ static int vocab(struct qfs_converter *c)
 {
     if (qfs_vocab_file_exists(c->model, "tokenizer.json"))
         return qfs_vocab_gpt2(c->out, c->hparams, c->error);
-    return qfs_fail(c->error, ENOTSUP,
-                    "%s: has no tokenizer.json; its tokenizer is code that comes with the model, "
-                    "which is not run",
-                    c->model->path);
+    return qfs_vocab_qwen(c->out, c->hparams, c->error);
 }
 
 const struct qfs_family qfs_family_stablelm = {
