@@ -234,7 +234,7 @@ static int convert(const struct qfs_model *model, enum qfs_product product,
     out->product = product;
     out->kvs.arena = &out->arena;
     c.arena = &out->arena;
-    int rc = run(&c);
+    int rc = model->gguf ? qfs_convert_gguf(out, error) : run(&c);
     qfs_map_done(&c.names);
     qfs_map_done(&c.emitted);
     qfs_map_done(&c.experts);

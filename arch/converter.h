@@ -117,6 +117,9 @@ struct qfs_converter {
     struct qfs_error *error;
 };
 
+/* The conversion of a GGUF source: its keys and tensors as they stand. from_gguf.c */
+int qfs_convert_gguf(struct qfs_conversion *out, struct qfs_error *error) QFS_MUST_USE;
+
 /* The hook of the family or of the nearest ancestor that has it; NULL: none has. */
 #define QFS_HOOK(c, hook)                               \
     ({                                                  \

@@ -1,6 +1,8 @@
 /* quantfs check: reads all of a model once and says what will not work. */
 #include "cli.h"
 
+#include "quantfs/quant.h"
+
 #include <cjson/cJSON.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -61,6 +63,28 @@ static void check_tensor(const struct qfs_model *model, const struct qfs_tensor 
     }
 }
 
+/* Rows of blocks are looked at by their scales, a block at a time. */
+static void check_blocks(const struct qfs_model *model, const struct qfs_tensor *tensor,
+                         uint8_t *block, size_t block_size, struct finding *finding)
+{
+    const struct qfs_type_info *info = qfs_type_info(tensor->type);
+    int64_t row_size = tensor->ndim ? QFS_MAX(1, tensor->shape[tensor->ndim - 1]) : 1;
+    uint64_t row_bytes = qfs_row_bytes((enum qfs_type)tensor->type, row_size);
+    block_size -= block_size % info->block_bytes;
+    for (uint64_t at = 0; at < tensor->nbytes && finding->rc == 0;) {
+        size_t n = (size_t)QFS_MIN((uint64_t)block_size, tensor->nbytes - at);
+        finding->rc = qfs_model_pread(model, tensor, at, block, n, &finding->error);
+        for (size_t i = 0; finding->rc == 0 && i < n; i += info->block_bytes) {
+            if (qfs_blocks_finite((enum qfs_type)tensor->type, block + i, info->block_bytes))
+                continue;
+            if (finding->nonfinite == 0)
+                finding->first_row = (int64_t)((at + i) / row_bytes);
+            finding->nonfinite += info->block_count;
+        }
+        at += n;
+    }
+}
+
 static uint64_t total_bytes(const struct qfs_model *model)
 {
     uint64_t total = 0;
@@ -86,7 +110,8 @@ static int check_all(const struct qfs_model *model, struct finding *findings,
         for (size_t i = 0; i < model->ntensors; i++) {
             if (!block)
                 continue;
-            check_tensor(model, &model->tensors[i], block, BLOCK, &findings[i]);
+            (model->tensors[i].gguf ? check_blocks : check_tensor)(model, &model->tensors[i], block,
+                                                                   BLOCK, &findings[i]);
 #pragma omp critical
             {
                 done += model->tensors[i].nbytes;
@@ -114,10 +139,11 @@ static size_t report(const struct qfs_source *source, const struct finding *find
             snprintf(text, sizeof(text),
                      "%s/%s: tensor %s has %" PRIu64
                      " weights that are infinite or no number, the first "
-                     "in row %" PRId64
-                     ": float views carry them, quantized views cannot be read there",
+                     "in row %" PRId64 ": %s",
                      model->path, model->files[model->tensors[i].file].name, model->tensors[i].name,
-                     f->nonfinite, f->first_row);
+                     f->nonfinite, f->first_row,
+                     model->gguf ? "no view can be read there"
+                                 : "float views carry them, quantized views cannot be read there");
         problems++;
         if (json)
             cJSON_AddItemToArray(json, cJSON_CreateString(text));

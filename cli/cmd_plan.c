@@ -67,6 +67,8 @@ static void describe_recipe(const struct qfs_model *model, const struct qfs_reci
 {
     if (recipe->op == QFS_OP_SOURCE) {
         qfs_buffer_printf(to, "%s", recipe->source->name);
+        if (recipe->source->gguf)
+            qfs_buffer_printf(to, " %s", qfs_type_info(recipe->source->type)->name);
         if (depth == 0)
             qfs_buffer_printf(to, " (%s)", model->files[recipe->source->file].name);
         return;

@@ -151,8 +151,9 @@ static bool is_computable(const struct qfs_plan *plan)
 {
     const struct qfs_kernels *kernels = qfs_kernels_get(~0u);
     for (size_t i = 0; i < plan->ntensors; i++) {
-        enum qfs_type type = plan->tensors[i].type;
-        if (qfs_type_info(type)->quantized && !kernels->quantize[type])
+        const struct qfs_plan_tensor *tensor = &plan->tensors[i];
+        if (qfs_type_info(tensor->type)->quantized && tensor->type != tensor->half &&
+            !kernels->quantize[tensor->type])
             return false;
     }
     return true;
@@ -295,6 +296,11 @@ int qfs_source_open_on(const char *path, const struct qfs_options *options,
         rc = set_view_options(source, options, error);
     if (rc == 0)
         rc = qfs_model_open(path, &source->model, error);
+    if (rc == 0 && source->model->gguf && source->view_options.outtype >= 0)
+        rc = qfs_fail(error, EINVAL,
+                      "%s: outtype is of the file that a model directory is converted to first; a "
+                      "GGUF source is that file",
+                      path);
     if (rc == 0)
         rc = convert(source, error);
     if (rc == 0)

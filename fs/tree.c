@@ -108,13 +108,13 @@ static int look_at(const char *source, uint64_t *ret_number, struct qfs_error *e
 {
     struct qfs_model model = {.dir_fd = -1};
     struct qfs_buffer all = {0};
-    struct stat st;
     int rc = qfs_source_locate(&model, source, error);
-    if (rc == 0 && stat(model.path, &st) < 0)
-        rc = qfs_fail(error, errno, "%s: cannot be reached any more", model.path);
-    if (rc == 0 && !S_ISDIR(st.st_mode)) {
-        add_stat(&all, model.path, &st);
-    } else if (rc == 0) {
+    for (size_t i = 0; rc == 0 && i < model.ngguf_names; i++) {
+        struct stat st = {0}; /* stays so where a part is missing */
+        (void)!fstatat(model.dir_fd, model.gguf_names[i], &st, 0);
+        add_stat(&all, model.gguf_names[i], &st);
+    }
+    if (rc == 0 && !model.ngguf_names) {
         DIR *dir = opendir(model.path);
         rc = dir ? look_into(dir, &all) : -errno;
         if (rc < 0)

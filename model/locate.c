@@ -4,7 +4,7 @@
  * from the absolute path before links are followed: `convert NAME`, run in NAME's parent. Only the
  * hub cache is different: there the last part is a commit, and the repository's name takes its
  * place. */
-#include "quantfs/model.h"
+#include "gguf_source.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -219,6 +219,42 @@ static int find_repository(struct qfs_arena *arena, const char *source, char **r
     return 0;
 }
 
+static int open_directory(struct qfs_model *model, char *path, struct qfs_error *error)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) {
+        int rc = errno;
+        return qfs_fail(error, rc, "%s: cannot be opened: %s", path, strerror(rc));
+    }
+    model->path = path;
+    model->dir_fd = fd;
+    return 0;
+}
+
+/* A file is a source when it is a GGUF file, whatever its name. */
+static int locate_file(struct qfs_model *model, char *path, struct qfs_error *error)
+{
+    char magic[4] = "", *slash = strrchr(path, '/');
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0) {
+        int rc = errno;
+        return qfs_fail(error, rc, "%s: cannot be opened: %s", path, strerror(rc));
+    }
+    int rc = qfs_pread_full(fd, magic, sizeof(magic), 0);
+    close(fd);
+    if (rc < 0 || memcmp(magic, "GGUF", sizeof(magic)) != 0)
+        return qfs_fail(error, ENOTDIR,
+                        "%s: is a file, and no GGUF file: give the directory that holds the model",
+                        path);
+    char *dir = slash == path ? qfs_arena_string(&model->arena, "/")
+                : slash       ? qfs_arena_copy(&model->arena, path, (size_t)(slash - path))
+                              : qfs_arena_string(&model->arena, ".");
+    if (!dir)
+        return qfs_fail_memory(error);
+    rc = open_directory(model, dir, error);
+    return rc < 0 ? rc : qfs_gguf_source_name(model, slash ? slash + 1 : path, error);
+}
+
 int qfs_source_locate(struct qfs_model *model, const char *source, struct qfs_error *error)
 {
     struct qfs_arena *arena = &model->arena;
@@ -238,8 +274,7 @@ int qfs_source_locate(struct qfs_model *model, const char *source, struct qfs_er
         if ((rc = find_repository(arena, source, &path, error)) < 0)
             return rc;
     } else if (!S_ISDIR(st.st_mode)) {
-        return qfs_fail(error, ENOTDIR, "%s: is a file: give the directory that holds the model",
-                        path);
+        return locate_file(model, path, error);
     }
     name = name_of(arena, path);
     if (!name)
@@ -258,13 +293,10 @@ int qfs_source_locate(struct qfs_model *model, const char *source, struct qfs_er
     }
     if (!*name)
         return qfs_fail(error, EINVAL, "%s: a model's directory needs a name", path);
-    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0) {
-        rc = errno;
-        return qfs_fail(error, rc, "%s: cannot be opened: %s", path, strerror(rc));
-    }
-    model->path = path;
     model->name = name;
-    model->dir_fd = fd;
-    return 0;
+    const char *gguf = NULL;
+    if ((rc = open_directory(model, path, error)) < 0 ||
+        (rc = qfs_gguf_source_in(model, &gguf, error)) < 0)
+        return rc;
+    return gguf ? qfs_gguf_source_name(model, gguf, error) : 0;
 }

@@ -60,8 +60,18 @@ int qfs_model_open(const char *path, struct qfs_model **ret_model, struct qfs_er
     if (!model)
         return qfs_fail_memory(error);
     model->dir_fd = -1;
-    if ((rc = qfs_source_locate(model, path, error)) < 0 ||
-        (rc = qfs_config_load(model, error)) < 0 ||
+    if ((rc = qfs_source_locate(model, path, error)) < 0) {
+        qfs_model_close(model);
+        return rc;
+    }
+    if (model->gguf_names) {
+        if ((rc = qfs_gguf_source_load(model, error)) < 0)
+            qfs_model_close(model);
+        else
+            *ret_model = model;
+        return rc;
+    }
+    if ((rc = qfs_config_load(model, error)) < 0 ||
         (rc = qfs_generation_config_load(model, error)) < 0 ||
         (rc = read_optional(model, "tokenizer_config.json", &model->tokenizer_config, error)) < 0 ||
         (rc = qfs_card_load(model, error)) < 0 || (rc = qfs_parts_load(model, error)) < 0) {
@@ -81,6 +91,9 @@ void qfs_model_close(struct qfs_model *model)
             close(model->files[i].fd);
     if (model->dir_fd >= 0)
         close(model->dir_fd);
+    if (model->gguf)
+        qfs_gguf_done(model->gguf);
+    free(model->gguf);
     free(model->tensors); /* grown by the safetensors reader */
     qfs_map_done(&model->tensor_index);
     qfs_arena_done(&model->arena);

@@ -4,6 +4,7 @@
  * by the index's files where there is a model.safetensors.index.json. Tensors are kept in the
  * converter's order, parts by name and names sorted inside a part, because float views are written
  * in it. */
+#include "parts.h"
 #include "safetensors.h"
 
 #include <dirent.h>
@@ -116,10 +117,8 @@ static int read_index(struct qfs_model *model, struct qfs_arena *scratch, struct
     return 0;
 }
 
-/* What tells this file from any other: a hub blob's name is its content's digest; other files are
- * told apart by where they are, how large, when written, and what their header says. */
-static struct qfs_digest file_identity(int dir_fd, const char *name, const struct stat *st,
-                                       struct qfs_digest header)
+struct qfs_digest qfs_part_identity(int dir_fd, const char *name, const struct stat *st,
+                                    struct qfs_digest header)
 {
     char link[512];
     struct {
@@ -181,7 +180,7 @@ static int open_part(struct qfs_model *model, const char *name, struct qfs_error
         rc = qfs_fail(error, -rc, "%s: cannot be read: %s", shown, strerror(-rc));
         goto out;
     }
-    file->identity = file_identity(model->dir_fd, name, &st, qfs_hash(header, header_size));
+    file->identity = qfs_part_identity(model->dir_fd, name, &st, qfs_hash(header, header_size));
     rc = qfs_safetensors_parse(&model->arena, header, header_size, 8 + header_size, file->size,
                                (uint32_t)model->nfiles - 1, shown, &model->tensors,
                                &model->ntensors, error);

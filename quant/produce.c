@@ -58,6 +58,7 @@ static void describe(struct qfs_buffer *to, const struct qfs_model *model,
         qfs_buffer_append(to, file, sizeof(*file));
         qfs_buffer_append(to, &recipe->source->offset, sizeof(recipe->source->offset));
         qfs_buffer_append(to, &recipe->source->nbytes, sizeof(recipe->source->nbytes));
+        qfs_buffer_append(to, &recipe->source->type, recipe->source->gguf);
     }
     if (recipe->data) {
         struct qfs_digest data = qfs_hash(recipe->data, (size_t)qfs_recipe_count(recipe) *
@@ -180,6 +181,17 @@ static int produce_tile(struct qfs_worker *worker, const struct qfs_plan_tensor 
     return 0;
 }
 
+/* Rows of a GGUF source that the view holds as they are. */
+static int copy_rows(const struct qfs_model *model, const struct qfs_plan_tensor *tensor,
+                     int64_t row, int64_t nrows, void *out, struct qfs_error *error)
+{
+    uint64_t row_bytes = qfs_row_bytes(tensor->type, tensor->ne[0]);
+    size_t size = (size_t)((uint64_t)nrows * row_bytes);
+    int rc =
+        qfs_model_pread(model, tensor->recipe->source, (uint64_t)row * row_bytes, out, size, error);
+    return rc < 0 ? rc : qfs_source_blocks_check(tensor->recipe->source, out, size, error);
+}
+
 int qfs_produce(struct qfs_worker *worker, const struct qfs_model *model,
                 const struct qfs_plan_tensor *tensor, int64_t row, int64_t nrows, void *out,
                 struct qfs_error *error)
@@ -191,6 +203,10 @@ int qfs_produce(struct qfs_worker *worker, const struct qfs_model *model,
     bool verbatim = (dtype == QFS_DTYPE_F32 && tensor->type == QFS_TYPE_F32) ||
                     (dtype == QFS_DTYPE_F16 && tensor->type == QFS_TYPE_F16);
     int rc;
+
+    if (tensor->recipe->op == QFS_OP_SOURCE && tensor->recipe->source->gguf &&
+        tensor->recipe->source->type == (int)tensor->type)
+        return copy_rows(model, tensor, row, nrows, out, error);
 
     /* Bits as they are, NaN payloads too, where nothing is converted or checked. */
     if (verbatim && tensor->half == tensor->type && !tensor->checked)

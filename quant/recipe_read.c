@@ -147,12 +147,48 @@ static int read_unary(const struct reader *r, const struct qfs_recipe *node, int
     return rc;
 }
 
+int qfs_source_blocks_check(const struct qfs_tensor *tensor, const void *blocks, size_t nbytes,
+                            struct qfs_error *error)
+{
+    if (qfs_blocks_finite((enum qfs_type)tensor->type, blocks, nbytes))
+        return 0;
+    return qfs_fail(error, EIO,
+                    "tensor %s has a block whose scale is infinite or no number: llama-quantize "
+                    "refuses it too; download the file again",
+                    tensor->name);
+}
+
+/* Weights that stand in blocks in a GGUF file, as floats. Whole blocks only. */
+static int read_blocks(const struct reader *r, const struct qfs_tensor *tensor, int64_t first,
+                       int64_t count, float *out)
+{
+    const struct qfs_type_info *info = qfs_type_info(tensor->type);
+    if (first % info->block_count || count % info->block_count)
+        return qfs_fail(r->error, EINVAL, "tensor %s: a part of a block was asked for",
+                        tensor->name);
+    size_t size = (size_t)(count / info->block_count) * info->block_bytes;
+    uint8_t *blocks = malloc(size ? size : 1);
+    int rc = blocks ? qfs_model_pread(r->model, tensor,
+                                      (uint64_t)(first / info->block_count) * info->block_bytes,
+                                      blocks, size, r->error)
+                    : qfs_fail_memory(r->error);
+    if (rc == 0)
+        rc = qfs_source_blocks_check(tensor, blocks, size, r->error);
+    if (rc == 0 && !qfs_dequantize((enum qfs_type)tensor->type, blocks, out, count))
+        rc = qfs_fail(r->error, ENOTSUP, "tensor %s is %s, which cannot be decoded", tensor->name,
+                      info->name);
+    free(blocks);
+    return rc;
+}
+
 static int read_node(const struct reader *r, const struct qfs_recipe *node, int64_t first,
                      int64_t count, uint8_t *out)
 {
     size_t size = qfs_dtypes[node->dtype].size;
     switch (node->op) {
     case QFS_OP_SOURCE:
+        if (node->source->gguf && qfs_type_info(node->source->type)->quantized)
+            return read_blocks(r, node->source, first, count, (float *)out);
         return qfs_model_pread(r->model, node->source, (uint64_t)first * size, out,
                                (size_t)count * size, r->error);
     case QFS_OP_DATA:

@@ -48,6 +48,14 @@ static bool floats_finite(const uint8_t *data, size_t count)
     return !found;
 }
 
+static bool doubles_finite(const uint8_t *data, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if ((data[8 * i + 7] & 0x7f) == 0x7f && (data[8 * i + 6] & 0xf0) == 0xf0)
+            return false;
+    return true;
+}
+
 static bool bf16_finite(const uint8_t *data, size_t count)
 {
     uint32_t found = 0;
@@ -98,6 +106,8 @@ bool qfs_blocks_finite(enum qfs_type type, const void *blocks, size_t nbytes)
     const uint8_t *data = blocks;
     if (type == QFS_TYPE_F32)
         return floats_finite(data, nblocks);
+    if (type == QFS_TYPE_F64)
+        return doubles_finite(data, nblocks);
     if (type == QFS_TYPE_BF16)
         return bf16_finite(data, nblocks);
     if (type == QFS_TYPE_F16)

@@ -18,6 +18,14 @@ int qfs_recipe_read(const struct qfs_kernels *kernels, const struct qfs_model *m
                     const struct qfs_recipe *recipe, int64_t first, int64_t count, void *out,
                     struct qfs_error *error) QFS_MUST_USE;
 
+/* -EIO when blocks of a GGUF source's tensor hold what llama-quantize refuses. */
+int qfs_source_blocks_check(const struct qfs_tensor *tensor, const void *blocks, size_t nbytes,
+                            struct qfs_error *error) QFS_MUST_USE;
+
+/* Whole blocks of a quantized type to floats, bit for bit as ggml's to_float. False for a type that
+ * is not decoded. dequantize.c */
+bool qfs_dequantize(enum qfs_type type, const void *blocks, float *to, int64_t count);
+
 /* `count` elements of `dtype` to floats, rounded to nearest even where floats cannot hold them. */
 void qfs_decode(const struct qfs_kernels *kernels, enum qfs_dtype dtype, const void *from,
                 float *to, int64_t count);

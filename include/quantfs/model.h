@@ -44,6 +44,8 @@ struct qfs_tensor {
     int64_t shape[QFS_MAX_DIMS]; /* outermost first, as torch prints it */
     uint64_t offset;             /* from the start of the file */
     uint64_t nbytes;
+    bool gguf;   /* of a GGUF file: stands there in `type`; dtype is what that decodes to */
+    int8_t type; /* enum qfs_type */
 };
 
 struct qfs_model_file {
@@ -55,14 +57,23 @@ struct qfs_model_file {
     int64_t mtime_ns;
 };
 
-/* An opened model directory. Immutable; everything lives until qfs_model_close. */
+struct qfs_gguf;
+
+/* An opened model. Immutable; everything lives until qfs_model_close. */
 struct qfs_model {
     struct qfs_arena arena;
-    char *path; /* as given */
+    char *path; /* as given; the directory of a GGUF source */
     char *name; /* what general.name comes from: last part of the absolute, unresolved path, or
-                 * the repository's name for a hub snapshot. Views are NAME-TYPE.gguf */
+                 * the repository's name for a hub snapshot; a GGUF file's name without its type.
+                 * Views are NAME-TYPE.gguf */
     int dir_fd;
     int64_t mtime_ns; /* newest of the files: the views' mtime */
+
+    /* A GGUF source: names of its file, or of the parts of its split set, below `path`. NULL: a
+     * model directory. */
+    const char **gguf_names;
+    size_t ngguf_names;
+    struct qfs_gguf *gguf; /* the first file's header; the model's */
 
     struct qfs_model_file *files;
     size_t nfiles;
@@ -81,8 +92,8 @@ struct qfs_model {
     const struct qfs_json *card; /* README.md's front matter, PyYAML-typed; NULL if none */
 };
 
-/* Opens `path` (a model directory, a hub snapshot, a `models--org--name` folder, or `org/name` to
- * be found in the hub cache). Caller owns *ret_model. Reads headers and small files only, no
+/* Opens `path` (a model directory, a hub snapshot, a `models--org--name` folder, `org/name` to be
+ * found in the hub cache, a GGUF file or a directory that holds one). Caller owns *ret_model. Reads headers and small files only, no
  * weights. */
 int qfs_model_open(const char *path, struct qfs_model **ret_model,
                    struct qfs_error *error) QFS_MUST_USE;
@@ -109,6 +120,8 @@ int qfs_generation_config_load(struct qfs_model *model, struct qfs_error *error)
 int qfs_card_load(struct qfs_model *model, struct qfs_error *error) QFS_MUST_USE;
 /* Parts: sets files, tensors, tensor_index. */
 int qfs_parts_load(struct qfs_model *model, struct qfs_error *error) QFS_MUST_USE;
+/* All of a GGUF source: sets gguf, files, tensors, tensor_index. gguf_source.c */
+int qfs_gguf_source_load(struct qfs_model *model, struct qfs_error *error) QFS_MUST_USE;
 
 /* -- SentencePiece models (tokenizer.model): sentencepiece.c ------------------------------------- */
 

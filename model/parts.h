@@ -1,0 +1,14 @@
+/* Private to the model room: what the readers of weight files share. */
+#ifndef QUANTFS_MODEL_PARTS_H
+#define QUANTFS_MODEL_PARTS_H
+
+#include "quantfs/model.h"
+
+#include <sys/stat.h>
+
+/* What tells this file from any other: a hub blob's name is its content's digest; other files are
+ * told apart by where they are, how large, when written, and what their header says. */
+struct qfs_digest qfs_part_identity(int dir_fd, const char *name, const struct stat *st,
+                                    struct qfs_digest header);
+
+#endif
