@@ -3,7 +3,7 @@
  * and becomes quiet). */
 #include "fp16.h"
 
-#include "quantfs/quant.h"
+#include "quantfs/kernels.h"
 
 qfs_decode_fn QFS_KERNEL(decode_f16), QFS_KERNEL(decode_bf16);
 qfs_encode_fn QFS_KERNEL(encode_f16), QFS_KERNEL(encode_bf16);

@@ -3,7 +3,7 @@
 #include "search_iq4.h"
 #include "small_blocks.h"
 
-#include "quantfs/quant.h"
+#include "quantfs/kernels.h"
 
 qfs_quantize_fn QFS_KERNEL(quantize_iq4_nl);
 

@@ -3,7 +3,7 @@
  * + 16. */
 #include "small_blocks.h"
 
-#include "quantfs/quant.h"
+#include "quantfs/kernels.h"
 
 qfs_quantize_fn QFS_KERNEL(quantize_mxfp4);
 

@@ -2,7 +2,7 @@
  * set where it is not negative. */
 #include "small_blocks.h"
 
-#include "quantfs/quant.h"
+#include "quantfs/kernels.h"
 
 qfs_quantize_fn QFS_KERNEL(quantize_q1_0);
 

@@ -2,7 +2,7 @@
  * round(x / d) + 1. Four neighbours share a byte. */
 #include "small_blocks.h"
 
-#include "quantfs/quant.h"
+#include "quantfs/kernels.h"
 
 qfs_quantize_fn QFS_KERNEL(quantize_q2_0);
 

@@ -3,7 +3,7 @@
 #include "search_q3.h"
 #include "super_block_codes.h"
 
-#include "quantfs/quant.h"
+#include "quantfs/kernels.h"
 
 qfs_quantize_fn QFS_KERNEL(quantize_q3_k);
 

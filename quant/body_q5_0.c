@@ -4,7 +4,7 @@
 #include "small_blocks.h"
 #include "weighted_blocks.h"
 
-#include "quantfs/quant.h"
+#include "quantfs/kernels.h"
 
 qfs_quantize_fn QFS_KERNEL(quantize_q5_0);
 

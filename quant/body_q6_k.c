@@ -2,7 +2,7 @@
  * scale in units of one half d: 128 bytes of low nibbles, 64 of high bits, 16 scales, d. */
 #include "super_block_codes.h"
 
-#include "quantfs/quant.h"
+#include "quantfs/kernels.h"
 
 qfs_quantize_fn QFS_KERNEL(quantize_q6_k);
 

@@ -1,7 +1,7 @@
 /* body_q8_0.c: Q8_0. A block of 32 weights: a half d and 32 signed codes, x ~ d * code. */
 #include "small_blocks.h"
 
-#include "quantfs/quant.h"
+#include "quantfs/kernels.h"
 
 qfs_quantize_fn QFS_KERNEL(quantize_q8_0);
 

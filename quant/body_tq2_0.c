@@ -3,7 +3,7 @@
 #include "small_blocks.h"
 #include "ternary.h"
 
-#include "quantfs/quant.h"
+#include "quantfs/kernels.h"
 
 qfs_quantize_fn QFS_KERNEL(quantize_tq2_0);
 

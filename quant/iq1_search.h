@@ -11,7 +11,7 @@
 #include "fp16.h"
 #include "grids.h"
 
-#include "quantfs/quant.h"
+#include "quantfs/kernels.h"
 
 enum {
     IQ1_BLOCK = 256,

@@ -7,7 +7,7 @@
 #include "iq2_fit.h"
 #include "iq2_plain.h"
 
-#include "quantfs/quant.h"
+#include "quantfs/kernels.h"
 
 enum {
     IQ2_BLOCK = 256,

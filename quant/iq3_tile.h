@@ -6,7 +6,7 @@
 #include "fp16.h"
 #include "grids.h"
 
-#include "quantfs/quant.h"
+#include "quantfs/kernels.h"
 
 enum {
     IQ3_BLOCK = 256,

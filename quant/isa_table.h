@@ -2,7 +2,7 @@
 #ifndef QUANTFS_ISA_TABLE_H
 #define QUANTFS_ISA_TABLE_H
 
-#include "quantfs/quant.h"
+#include "quantfs/kernels.h"
 
 extern const struct qfs_kernels qfs_kernels_scalar;
 #if defined(__x86_64__)

@@ -9,7 +9,7 @@
 #include "search_qkx.h"
 #include "search_qp.h"
 
-#include "quantfs/quant.h"
+#include "quantfs/kernels.h"
 
 #include <assert.h>
 
