@@ -60,6 +60,8 @@
     family(hunyuan_vl) \
     family(hy_v3) \
     family(hy_v4) \
+    family(jais) \
+    family(jais2) \
     family(kimi_linear) \
     family(laguna) \
     family(llada) \
@@ -112,6 +114,7 @@
     family(starcoder2) \
     family(step35) \
     family(step3vl) \
+    family(talkie) \
     family(xverse)
 /* clang-format on */
 

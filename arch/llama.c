@@ -6,9 +6,28 @@
 #include <string.h>
 #include <strings.h>
 
-static const char *const classes[] = {
-    "LlamaForCausalLM",   "LLaMAForCausalLM", "MistralForCausalLM",     "MixtralForCausalLM",
-    "VLlama3ForCausalLM", "LlamaModel",       "IQuestCoderForCausalLM", NULL};
+static const char *const classes[] = {"LlamaForCausalLM", "LLaMAForCausalLM", "MistralForCausalLM",
+                                      "MixtralForCausalLM", "VLlama3ForCausalLM", "LlamaModel",
+                                      "IQuestCoderForCausalLM", "LlavaForConditionalGeneration",
+                                      "VoxtralForConditionalGeneration",
+                                      /* EAGLE-3 draft models, which are refused */
+                                      "LlamaForCausalLMEagle3", "Eagle3LlamaForCausalLM",
+                                      "Eagle3Speculator", "Eagle3DraftModel", NULL};
+
+/* A draft model is told by its configuration, whatever its class. */
+static int begin(struct qfs_converter *c)
+{
+    const struct qfs_json *layers = qfs_hparam(c, "num_hidden_layers");
+    int64_t nlayers;
+    if (qfs_hparam(c, "draft_vocab_size") && qfs_json_int(layers, &nlayers) && nlayers == 1)
+        return qfs_fail(c->error, ENOTSUP,
+                        "%s/config.json: is an EAGLE-3 draft model, which the converter makes only "
+                        "together with its target model",
+                        c->model->path);
+    if (strcmp(c->hf_class, "VLlama3ForCausalLM") == 0 && !qfs_hparam(c, "num_attention_heads"))
+        return qfs_hparam_set_int(c, "num_attention_heads", 32);
+    return 0;
+}
 
 int qfs_llama_filter(struct qfs_converter *c, const char *name, const char **ret_name)
 {
@@ -157,6 +176,7 @@ int qfs_llama3_rope_factors(struct qfs_converter *c)
 const struct qfs_family qfs_family_llama = {
     .arch = "llama",
     .hf_classes = classes,
+    .begin = begin,
     .filter = qfs_llama_filter,
     .extra = qfs_llama3_rope_factors,
     .tensor = qfs_llama_tensor,
