@@ -47,21 +47,33 @@ int cmd_cp(struct cli_settings *settings)
     return rc < 0 ? cli_fail(&error) : CLI_OK;
 }
 
-int cmd_prefetch(struct cli_settings *settings)
+static int prefetch(struct cli_settings *settings, struct qfs_source *source, const char *name,
+                    struct qfs_error *error)
 {
     struct cli_progress progress;
     struct qfs_copy_options options = {.progress = step, .progress_arg = &progress};
-    struct qfs_source *source;
     struct qfs_view *view;
-    struct qfs_error error = {0};
-    if (cli_open_view(settings, &source, &view, &error) < 0)
-        return cli_fail(&error);
-    catch_signals();
+    int rc = qfs_view_open(source, name, &view, error);
+    if (rc < 0)
+        return rc;
     cli_progress_begin(&progress, qfs_view_info(view)->name);
     progress.active = progress.active && !settings->quiet;
-    int rc = qfs_view_prefetch(view, 0, qfs_view_info(view)->size, &options, &error);
+    rc = qfs_view_prefetch(view, 0, qfs_view_info(view)->size, &options, error);
     cli_progress_end(&progress);
     qfs_view_close(view);
+    return rc;
+}
+
+int cmd_prefetch(struct cli_settings *settings)
+{
+    struct qfs_source *source;
+    struct qfs_error error = {0};
+    if (cli_open_source(settings, &source, &error) < 0)
+        return cli_fail(&error);
+    catch_signals();
+    int rc = 0;
+    for (size_t i = 1; i < settings->nargs && rc == 0; i++)
+        rc = prefetch(settings, source, settings->args[i], &error);
     qfs_source_close(source);
     return rc < 0 ? cli_fail(&error) : CLI_OK;
 }

@@ -25,7 +25,7 @@ static const struct cli_command commands[] = {
      "Read all weights; report what is missing, not finite, refused", NULL, cmd_check},
     {"sha256", CLI_SHA256, "SOURCE VIEW", 2, 2, "Print a view's SHA-256, as sha256sum does", NULL,
      cmd_sha256},
-    {"prefetch", CLI_PREFETCH, "SOURCE VIEW", 2, 2, "Compute a view into the cache ahead of use",
+    {"prefetch", CLI_PREFETCH, "SOURCE VIEW…", 2, 60, "Compute views into the cache ahead of use",
      NULL, cmd_prefetch},
     {"status", CLI_STATUS, "MOUNTPOINT", 1, 1, "Show what the daemon of a mount has counted", NULL,
      cmd_status},
