@@ -98,6 +98,12 @@ static int prepare_hparams(struct qfs_converter *c)
     return prepare_rope(c);
 }
 
+int qfs_config_use(struct qfs_converter *c, const struct qfs_json *config)
+{
+    c->config = qfs_dict_copy(c->arena, config);
+    return c->config ? prepare_hparams(c) : qfs_fail_memory(c->error);
+}
+
 /* index_tensors: every source tensor through the family's filter. A name that comes up again keeps
  * its first place and the later tensor, as a dict does. */
 static int index_tensors(struct qfs_converter *c)

@@ -142,6 +142,9 @@ int qfs_architecture_find(struct qfs_converter *c, enum qfs_product product, con
 /* -- hyperparameters: hparams.c
  * --------------------------------------------------------------------- */
 
+/* TextModel.__init__ from its configuration on: hparams, block_count, rope. Families that take another
+ * than AutoConfig's call it again in `begin`. convert.c */
+int qfs_config_use(struct qfs_converter *c, const struct qfs_json *config);
 /* A copy of an object with room for more members; NULL when out of memory. */
 struct qfs_json *qfs_dict_copy(struct qfs_arena *arena, const struct qfs_json *object);
 /* dict[key] = value; -ENOMEM. */
@@ -211,6 +214,42 @@ int qfs_put_pooling(struct qfs_converter *c);
 /* -- shared by families
  * ---------------------------------------------------------------------------- */
 
+/* find_hparam(names, optional=True) or fallback: the fallback also where the value is null or 0. mamba.c,
+ * as all of the following */
+int qfs_hparam_or(struct qfs_converter *c, const char *const *names, int64_t fallback,
+                  int64_t *ret_value);
+/* attention.layer_norm_rms_epsilon of layer_norm_epsilon or rms_norm_eps, or this */
+int qfs_mamba_epsilon(struct qfs_converter *c, double fallback);
+/* -exp(data) where the name ends in .A_log, else data */
+const struct qfs_recipe *qfs_mamba_decay(struct qfs_converter *c, const struct qfs_recipe *data,
+                                         const char *name);
+/* Mamba2Model's hooks, for what has it among other layers */
+struct qfs_mamba2 {
+    int64_t width, expand, inner, ngroups; /* d_model, expand, d_inner, n_group */
+};
+struct qfs_mamba2_names { /* config's names, each list ending with NULL */
+    const char *conv[5], *state[5], *dim[5];
+    bool strict; /* sizes must fit together */
+};
+int qfs_mamba2_begin(struct qfs_converter *c);
+int qfs_mamba2_filter(struct qfs_converter *c, const char *name, const char **ret_name);
+/* What modify_tensors makes of a tensor's values. */
+const struct qfs_recipe *qfs_mamba2_shape(struct qfs_converter *c, const struct qfs_recipe *data,
+                                          const char *name, const char *new_name, int bid,
+                                          const struct qfs_mamba2 *sizes);
+/* set_gguf_parameters */
+int qfs_mamba2_put(struct qfs_converter *c, const struct qfs_mamba2 *sizes,
+                   const struct qfs_mamba2_names *names);
+/* BertModel's hooks, for its relatives: bert.c */
+extern const struct qfs_family qfs_family_bert;
+int qfs_bert_begin(struct qfs_converter *c);
+int qfs_bert_filter(struct qfs_converter *c, const char *name, const char **ret_name);
+int qfs_bert_tensor(struct qfs_converter *c, const struct qfs_recipe *data, const char *name,
+                    int bid);
+int qfs_bert_keys(struct qfs_converter *c);
+int qfs_bert_vocab(struct qfs_converter *c);
+/* max_position_embeddings without those up to the padding token's: roberta.c */
+int qfs_roberta_positions(struct qfs_converter *c);
 /* head_dim, or what hidden_size leaves a head. llama.c */
 int qfs_head_dim(struct qfs_converter *c, int64_t *ret_dim);
 /* int(head_dim * factor), where factor is rope_parameters' partial_rotary_factor or `fallback`;
@@ -348,6 +387,9 @@ const struct qfs_recipe *qfs_lazy_swapaxes(struct qfs_converter *c, const struct
                                            int i, int j); /* negative axes count from the end */
 const struct qfs_recipe *qfs_lazy_slice(struct qfs_converter *c, const struct qfs_recipe *a,
                                         int axis, int64_t first, int64_t count);
+/* torch.equal(a, b), of tensors as the files have them: reads their weights. recipe_equal.c */
+int qfs_lazy_equal(struct qfs_converter *c, const struct qfs_recipe *a, const struct qfs_recipe *b,
+                   bool *ret_equal);
 /* torch.cat along axis 0; torch.stack with a new axis 0. */
 const struct qfs_recipe *qfs_lazy_concat(struct qfs_converter *c,
                                          const struct qfs_recipe *const *parts, size_t count);
@@ -357,6 +399,9 @@ const struct qfs_recipe *qfs_lazy_unary(struct qfs_converter *c, enum qfs_op op,
                                         const struct qfs_recipe *a, double number);
 /* torch.squeeze: without the axes of length 1. */
 const struct qfs_recipe *qfs_lazy_squeeze(struct qfs_converter *c, const struct qfs_recipe *a);
+/* torch.squeeze(axis): without this axis where its length is 1. */
+const struct qfs_recipe *qfs_lazy_squeeze_axis(struct qfs_converter *c, const struct qfs_recipe *a,
+                                               int axis);
 /* LlamaModel.permute: rows regrouped from rotate-half to interleaved pairs, head by head. */
 const struct qfs_recipe *qfs_lazy_permute_heads(struct qfs_converter *c, const struct qfs_recipe *a,
                                                 int64_t nheads);

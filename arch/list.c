@@ -10,6 +10,7 @@
     family(apertus) \
     family(arcee) \
     family(arctic) \
+    family(arwkv7) \
     family(baichuan) \
     family(bailingmoe) \
     family(bailingmoe2) \
@@ -28,16 +29,19 @@
     family(deepseek) \
     family(deepseek2) \
     family(deepseek32) \
+    family(distilbert) \
     family(dots1) \
     family(dots3) \
     family(dream) \
     family(ernie) \
     family(ernie_moe) \
+    family(eurobert) \
     family(exaone) \
     family(exaone4) \
     family(exaone45) \
     family(exaone_moe) \
     family(falcon) \
+    family(falcon_h1) \
     family(gemma) \
     family(gemma2) \
     family(gemma3) \
@@ -62,14 +66,22 @@
     family(hy_v4) \
     family(jais) \
     family(jais2) \
+    family(jamba) \
+    family(jina2) \
     family(kimi_linear) \
     family(laguna) \
+    family(lfm2) \
+    family(lfm2_encoder) \
+    family(lfm2_vocoder) \
+    family(lfm2moe) \
     family(llada) \
     family(llada_moe) \
     family(llama) \
     family(llama4) \
     family(llama_embed) \
     family(maincoder) \
+    family(mamba) \
+    family(mamba2) \
     family(maple) \
     family(mellum) \
     family(minicpm) \
@@ -77,10 +89,13 @@
     family(minimax_m2) \
     family(minimax_m3) \
     family(mistral3) \
+    family(modernbert) \
     family(mpt) \
     family(muse_glimmer) \
     family(nanbeige) \
     family(nemotron) \
+    family(neobert) \
+    family(nomicbert) \
     family(olmo) \
     family(olmo2) \
     family(olmoe) \
@@ -91,6 +106,9 @@
     family(phi2) \
     family(phi3) \
     family(phimoe) \
+    family(plamo) \
+    family(plamo2) \
+    family(plamo3) \
     family(plm) \
     family(qwen2) \
     family(qwen2moe) \
@@ -103,6 +121,10 @@
     family(qwen3vlmoe) \
     family(refact) \
     family(rnd1) \
+    family(roberta) \
+    family(rwkv6) \
+    family(rwkv6qwen2) \
+    family(rwkv7) \
     family(sarashina2) \
     family(seed_oss) \
     family(smallthinker) \
@@ -114,7 +136,11 @@
     family(starcoder2) \
     family(step35) \
     family(step3vl) \
+    family(t5) \
+    family(t5encoder) \
     family(talkie) \
+    family(wavtokenizer) \
+    family(xlmroberta) \
     family(xverse)
 /* clang-format on */
 

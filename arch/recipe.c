@@ -265,6 +265,19 @@ const struct qfs_recipe *qfs_lazy_squeeze(struct qfs_converter *c, const struct 
     return a && ndim == a->ndim ? a : qfs_lazy_reshape(c, a, ndim, shape);
 }
 
+const struct qfs_recipe *qfs_lazy_squeeze_axis(struct qfs_converter *c, const struct qfs_recipe *a,
+                                               int axis)
+{
+    int64_t shape[QFS_MAX_DIMS];
+    if (!a || axis >= a->ndim)
+        return a ? misfit(c, "squeezed") : NULL;
+    if (a->shape[axis] != 1)
+        return a;
+    memcpy(shape, a->shape, sizeof(shape));
+    memmove(shape + axis, shape + axis + 1, (size_t)(a->ndim - axis - 1) * sizeof(*shape));
+    return qfs_lazy_reshape(c, a, a->ndim - 1, shape);
+}
+
 const struct qfs_recipe *qfs_lazy_permute_heads(struct qfs_converter *c, const struct qfs_recipe *a,
                                                 int64_t nheads)
 {

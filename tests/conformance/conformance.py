@@ -65,3 +65,19 @@ def experts(prefix, count, n, inner, names=('gate_proj', 'up_proj', 'down_proj')
 def ends(config, embedding='model.embed_tokens', norm='model.norm', head='lm_head'):
     v, n = config['vocab_size'], config['hidden_size']
     return {k + '.weight': shape for k, shape in ((embedding, [v, n]), (norm, [n]), (head, [v, n])) if k}
+
+
+def unigram(size, specials=('<pad>', '</s>', '<unk>'), unknown=2):
+    """A SentencePiece model of kind unigram with `size` pieces, as bytes."""
+    import os
+    import sys
+    sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + '/../golden')
+    from make_model import field
+    pieces = [(s, 0.0, 2 if i == unknown else 3) for i, s in enumerate(specials)]
+    words = ['▁', '▁the', 's', 'e', 't', 'a', '▁and', 'ing', 'er', 'å', '日', '本', '🙂', '▁1', '2', '▁of']
+    pieces += [(w, -float(i) / 3, 1) for i, w in enumerate(words)]
+    pieces += [(f'▁w{i}', -float(i), 1) for i in range(len(pieces), size)]
+    out = b''.join(field(1, field(1, p.encode()) + field(2, s) + field(3, t)) for p, s, t in pieces[:size])
+    out += field(2, field(3, 1) + field(4, size) + field(40, unknown))  # unigram, vocabulary size, unk_id
+    # a character map that is no trie of anybody's: it is carried, never read
+    return out + field(3, field(1, b'nmt_nfkc') + field(2, b'\x04\0\0\0abcd\0') + field(3, 1) + field(4, 1))
