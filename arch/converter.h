@@ -298,6 +298,20 @@ int qfs_qwen_moe_keys(struct qfs_converter *c);
 int qfs_qwen3_keys(struct qfs_converter *c);
 int qfs_qwen3_vocab(struct qfs_converter *c);
 int qfs_qwen3moe_vocab(struct qfs_converter *c);
+/* Qwen 3 Next's and 3.5's. qwen_next.c */
+int qfs_qwen_next_filter(struct qfs_converter *c, const char *name, const char **ret_name);
+int qfs_qwen_next_tensor(struct qfs_converter *c, const struct qfs_recipe *data, const char *name,
+                         int bid);
+int qfs_qwen_next_keys(struct qfs_converter *c);
+int qfs_qwen35_tensor(struct qfs_converter *c, const struct qfs_recipe *data, const char *name,
+                      int bid);
+int qfs_qwen35_keys(struct qfs_converter *c);
+/* Gemma 3's. gemma.c */
+int qfs_gemma3_keys(struct qfs_converter *c);
+int qfs_gemma3_vocab(struct qfs_converter *c);
+/* Embeddings without the rows beyond the vocabulary, other tensors as they are; NULL: failed. */
+const struct qfs_recipe *qfs_gemma3_trim(struct qfs_converter *c, const struct qfs_recipe *data,
+                                         const char *name);
 /* Granite's. granite.c */
 int qfs_granite_keys(struct qfs_converter *c);
 int qfs_granite_moe_keys(struct qfs_converter *c);
@@ -380,6 +394,9 @@ int qfs_mlp_experts_tensor(struct qfs_converter *c, const struct qfs_recipe *dat
 
 const struct qfs_recipe *qfs_lazy_source(struct qfs_converter *c, const struct qfs_tensor *tensor);
 const struct qfs_recipe *qfs_lazy_floats(struct qfs_converter *c, const float *data, int64_t count);
+/* Rows of zeros of a dtype of at most 32 bits. */
+const struct qfs_recipe *qfs_lazy_zeros(struct qfs_converter *c, enum qfs_dtype dtype,
+                                        int64_t nrows, int64_t ncols);
 /* Shape must have as many elements. */
 const struct qfs_recipe *qfs_lazy_reshape(struct qfs_converter *c, const struct qfs_recipe *a,
                                           int ndim, const int64_t *shape);

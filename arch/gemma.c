@@ -11,6 +11,8 @@ static const char *const gemma2_classes[] = {"Gemma2ForCausalLM", NULL};
 static const char *const gemma3_classes[] = {"Gemma3ForCausalLM", "Gemma3ForConditionalGeneration",
                                              NULL};
 
+static const char *const embedding_classes[] = {"Gemma3TextModel", NULL};
+
 /* llama.cpp ties the output to the embeddings and has no use for an lm_head. */
 static int filter(struct qfs_converter *c, const char *name, const char **ret_name)
 {
@@ -101,7 +103,7 @@ static bool has_sentencepiece(const struct qfs_converter *c)
     return faccessat(c->model->dir_fd, "tokenizer.model", F_OK, 0) == 0;
 }
 
-static int gemma3_vocab(struct qfs_converter *c)
+int qfs_gemma3_vocab(struct qfs_converter *c)
 {
     return has_sentencepiece(c) ? vocab(c) : qfs_vocab_gpt2(c->out, c->hparams, c->error);
 }
@@ -123,22 +125,24 @@ static int count_tokens(struct qfs_converter *c, size_t rows, size_t *ret_count)
     return rc;
 }
 
-/* Rows of the embeddings beyond the vocabulary are left out. */
+const struct qfs_recipe *qfs_gemma3_trim(struct qfs_converter *c, const struct qfs_recipe *data,
+                                         const char *name)
+{
+    size_t real;
+    if (!data || !strstr(name, "embed_tokens.weight"))
+        return data;
+    if (count_tokens(c, (size_t)data->shape[0], &real) < 0)
+        return NULL;
+    return (int64_t)real < data->shape[0] ? qfs_lazy_slice(c, data, 0, 0, (int64_t)real) : data;
+}
+
 static int gemma3_tensor(struct qfs_converter *c, const struct qfs_recipe *data, const char *name,
                          int bid)
 {
-    if (data && strstr(name, "embed_tokens.weight")) {
-        size_t real;
-        int rc = count_tokens(c, (size_t)data->shape[0], &real);
-        if (rc < 0)
-            return rc;
-        if ((int64_t)real < data->shape[0])
-            data = qfs_lazy_slice(c, data, 0, 0, (int64_t)real);
-    }
-    return qfs_text_tensor(c, shift_norm(c, data, name), name, bid);
+    return qfs_text_tensor(c, shift_norm(c, qfs_gemma3_trim(c, data, name), name), name, bid);
 }
 
-static int gemma3_keys(struct qfs_converter *c)
+int qfs_gemma3_keys(struct qfs_converter *c)
 {
     const struct qfs_json *full = qfs_json_get(c->rope, "full_attention");
     const struct qfs_json *theta = qfs_json_get(full ? full : c->rope, "rope_theta");
@@ -174,6 +178,18 @@ static int gemma3_keys(struct qfs_converter *c)
                             "num_key_value_heads", 4);
 }
 
+/* -- EmbeddingGemma ----------------------------------------------------------------------------------- */
+
+/* The window is the file's own: transformers' configuration halves it. */
+static int embedding_keys(struct qfs_converter *c)
+{
+    const struct qfs_json *window = qfs_json_get(c->model->config_raw, "sliding_window");
+    int rc = qfs_gemma3_keys(c);
+    if (rc < 0 || (rc = qfs_put_param(c, "attention.sliding_window", QFS_PARAM_U32, window)) < 0)
+        return rc;
+    return qfs_put_pooling(c);
+}
+
 const struct qfs_family qfs_family_gemma = {
     .arch = "gemma",
     .hf_classes = gemma_classes,
@@ -196,6 +212,13 @@ const struct qfs_family qfs_family_gemma3 = {
     .arch = "gemma3",
     .hf_classes = gemma3_classes,
     .tensor = gemma3_tensor,
-    .keys = gemma3_keys,
-    .vocab = gemma3_vocab,
+    .keys = qfs_gemma3_keys,
+    .vocab = qfs_gemma3_vocab,
+};
+
+const struct qfs_family qfs_family_gemma_embedding = {
+    .arch = "gemma-embedding",
+    .hf_classes = embedding_classes,
+    .parent = &qfs_family_gemma3,
+    .keys = embedding_keys,
 };

@@ -45,6 +45,11 @@
     family(gemma) \
     family(gemma2) \
     family(gemma3) \
+    family(gemma3n) \
+    family(gemma4) \
+    family(gemma4_assistant) \
+    family(gemma4_unified) \
+    family(gemma_embedding) \
     family(glm4) \
     family(glm4moe) \
     family(glm4moe_lite) \
@@ -64,6 +69,8 @@
     family(hunyuan_vl) \
     family(hy_v3) \
     family(hy_v4) \
+    family(internlm2) \
+    family(internlm3) \
     family(jais) \
     family(jais2) \
     family(jamba) \
@@ -86,6 +93,7 @@
     family(mellum) \
     family(minicpm) \
     family(minicpm3) \
+    family(minicpmv46) \
     family(minimax_m2) \
     family(minimax_m3) \
     family(mistral3) \
@@ -110,12 +118,16 @@
     family(plamo2) \
     family(plamo3) \
     family(plm) \
+    family(qwen) \
     family(qwen2) \
     family(qwen2moe) \
     family(qwen2vl) \
     family(qwen3) \
+    family(qwen35) \
+    family(qwen35moe) \
     family(qwen3asr) \
     family(qwen3moe) \
+    family(qwen3next) \
     family(qwen3omni) \
     family(qwen3vl) \
     family(qwen3vlmoe) \

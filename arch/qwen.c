@@ -1,10 +1,11 @@
-/* Qwen 2 and 3, dense, with the rerankers that are made of Qwen 3. */
+/* Qwen 1 to 3, dense, with the rerankers that are made of Qwen 3. */
 #include "converter.h"
 #include "tokenizer.h"
 
 #include <ctype.h>
 #include <string.h>
 
+static const char *const qwen_classes[] = {"QWenLMHeadModel", NULL};
 static const char *const qwen2_classes[] = {"Qwen2ForCausalLM",
                                             "Qwen2Model",
                                             "Qwen2AudioForConditionalGeneration",
@@ -33,6 +34,18 @@ static int vocab(struct qfs_converter *c)
 {
     return qfs_vocab_sentencepiece_or_gpt2(c->out, c->hparams, c->error);
 }
+
+/* A tiktoken file, and code. */
+static int qwen_vocab(struct qfs_converter *c)
+{
+    return qfs_vocab_qwen(c->out, c->hparams, c->error);
+}
+
+const struct qfs_family qfs_family_qwen = {
+    .arch = "qwen",
+    .hf_classes = qwen_classes,
+    .vocab = qwen_vocab,
+};
 
 const struct qfs_family qfs_family_qwen2 = {
     .arch = "qwen2",

@@ -69,6 +69,32 @@ const struct qfs_recipe *qfs_lazy_floats(struct qfs_converter *c, const float *d
     return recipe;
 }
 
+static struct qfs_recipe *view_of(struct qfs_converter *c, const struct qfs_recipe *a);
+
+const struct qfs_recipe *qfs_lazy_zeros(struct qfs_converter *c, enum qfs_dtype dtype,
+                                        int64_t nrows, int64_t ncols)
+{
+    struct qfs_recipe *row = node(c, QFS_OP_DATA, 0);
+    void *zeros = row ? qfs_arena_array(c->arena, (size_t)ncols, sizeof(float)) : NULL;
+    if (!zeros) {
+        qfs_fail_memory(c->error);
+        return NULL;
+    }
+    row->dtype = dtype;
+    row->ndim = 1;
+    row->shape[0] = ncols;
+    row->data = zeros;
+    struct qfs_recipe *rows = view_of(c, row); /* the same row again and again */
+    if (!rows)
+        return NULL;
+    rows->ndim = 2;
+    rows->shape[0] = nrows;
+    rows->shape[1] = ncols;
+    rows->strides[0] = 0;
+    rows->strides[1] = 1;
+    return rows;
+}
+
 static void row_major(struct qfs_recipe *recipe)
 {
     int64_t stride = 1;

@@ -123,11 +123,4 @@ int qfs_special_vocab_write(const struct qfs_special_vocab *vocab,
                             struct qfs_conversion *conversion,
                             struct qfs_error *error) QFS_MUST_USE;
 
-/* -- Intern-S1: vocab_interns1.c
- * ------------------------------------------------------------------------- */
-
-/* _set_vocab_interns1: as qfs_vocab_gpt2, with a begin token. */
-int qfs_vocab_interns1(struct qfs_conversion *conversion, const struct qfs_json *hparams,
-                       struct qfs_error *error) QFS_MUST_USE;
-
 #endif
