@@ -38,13 +38,23 @@ static const struct cli_command commands[] = {
      NULL, cmd_doctor},
 };
 
+/* How many bytes of `text` take no column of their own: UTF-8's continuations. */
+static int narrow(const char *text)
+{
+    int count = 0;
+    for (; *text; text++)
+        count += ((unsigned char)*text & 0xC0) == 0x80;
+    return count;
+}
+
 static void usage(FILE *to)
 {
     fprintf(to, "usage: quantfs COMMAND [OPTIONS] …\n\n"
                 "Shows a Hugging Face model directory as llama.cpp GGUF files, each byte as\n"
                 "convert_hf_to_gguf.py and llama-quantize would have written it.\n\n");
     for (size_t i = 0; i < QFS_COUNT(commands); i++)
-        fprintf(to, "  %-9s %-24s %s\n", commands[i].name, commands[i].args, commands[i].summary);
+        fprintf(to, "  %-9s %-*s %s\n", commands[i].name, 24 + narrow(commands[i].args),
+                commands[i].args, commands[i].summary);
     fprintf(to,
             "\n'quantfs COMMAND --help' lists a command's options. 'quantfs --version' prints the\n"
             "version and that of the reference.\n");

@@ -45,6 +45,14 @@ t 'plan --json' sh -c "'$quantfs' plan --json '$model' $view | python3 -c 'impor
 t 'check' "$quantfs" check "$model"
 t 'doctor' sh -c "'$quantfs' doctor '$model' >'$work/doctor'; grep -q kernels '$work/doctor'"
 
+complete() { # complete WORD…: what bash completion offers for the last of these words
+    PATH=$(dirname "$quantfs"):$PATH bash -c 'source "$0"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _quantfs; printf "%s\n" "${COMPREPLY[@]}"' \
+        "$here/../scripts/completion/quantfs.bash" "$@"
+}
+t 'completion of commands' sh -c "[ '$(complete quantfs pre)' = prefetch ]"
+t 'completion of options' sh -c "[ '$(complete quantfs cat "$model" --tensor-type-f)' = --tensor-type-file ]"
+t 'completion of views' sh -c "[ '$(complete quantfs cat "$model" tiny-llama-Q4_K_M)' = $view ]"
+
 "$quantfs" cat "$model" $view >"$work/whole"
 t 'sha256' sh -c "[ \"\$('$quantfs' sha256 '$model' $view | cut -c1-64)\" = \"\$(sha256sum <'$work/whole' | cut -c1-64)\" ]"
 t 'offset and length' sh -c "'$quantfs' cat '$model' $view --offset 12345 --length 333333 | cmp - '$work/whole' -i 0:12345 -n 333333"
