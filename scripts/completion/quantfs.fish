@@ -16,5 +16,5 @@ function __quantfs_words
 end
 complete -c quantfs -n 'test (__quantfs_words) = 1' -f -a '(__quantfs_commands)'
 complete -c quantfs -n 'test (__quantfs_words) -gt 1; and string match -q -- "-*" (commandline -ct)' -a '(__quantfs_options)'
-complete -c quantfs -n 'contains (__quantfs_command) cat cp plan sha256 prefetch; and test (__quantfs_words) -ge 3' -f -a '(__quantfs_views)'
-complete -c quantfs -n 'test (__quantfs_command) = cache; and test (__quantfs_words) = 2' -f -a 'stat prune clear verify'
+complete -c quantfs -n 'string match -qr "^(cat|cp|plan|sha256|prefetch)$" (__quantfs_command); and test (__quantfs_words) -ge 3' -f -a '(__quantfs_views)'
+complete -c quantfs -n 'contains cache (__quantfs_command); and test (__quantfs_words) = 2' -f -a 'stat prune clear verify'
