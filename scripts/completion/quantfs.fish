@@ -11,10 +11,14 @@ end
 function __quantfs_views
     quantfs ls (commandline -opc | string match -v -- '-*' | sed -n 3p) 2>/dev/null | string match -rg '([^ ]+\.gguf)$'
 end
+function __quantfs_takes_views
+    set -l command (__quantfs_command)
+    contains -- "$command" cat cp plan sha256 prefetch
+end
 function __quantfs_words
     commandline -opc | string match -v -- '-*' | count
 end
 complete -c quantfs -n 'test (__quantfs_words) = 1' -f -a '(__quantfs_commands)'
 complete -c quantfs -n 'test (__quantfs_words) -gt 1; and string match -q -- "-*" (commandline -ct)' -a '(__quantfs_options)'
-complete -c quantfs -n 'string match -qr "^(cat|cp|plan|sha256|prefetch)$" (__quantfs_command); and test (__quantfs_words) -ge 3' -f -a '(__quantfs_views)'
+complete -c quantfs -n '__quantfs_takes_views; and test (__quantfs_words) -ge 3' -f -a '(__quantfs_views)'
 complete -c quantfs -n 'contains cache (__quantfs_command); and test (__quantfs_words) = 2' -f -a 'stat prune clear verify'
