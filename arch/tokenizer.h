@@ -22,6 +22,7 @@ enum qfs_step_kind {
     QFS_STEP_NFKD,
     QFS_STEP_LOWERCASE,
     QFS_STEP_NMT,
+    QFS_STEP_PRECOMPILED,
     QFS_STEP_PREPEND,
     QFS_STEP_STRIP_ACCENTS,
     QFS_STEP_STRIP_SPACES, /* normalizer Strip */
@@ -60,7 +61,7 @@ enum qfs_prepend { QFS_PREPEND_ALWAYS, QFS_PREPEND_FIRST, QFS_PREPEND_NEVER };
 struct qfs_step {
     enum qfs_step_kind kind;
     struct qfs_regex *regex; /* SPLIT, REPLACE, BYTE_LEVEL with use_regex */
-    struct qfs_text text;    /* content, prepend, prefix, suffix */
+    struct qfs_text text;    /* content, prepend, prefix, suffix; PRECOMPILED: the rules */
     uint32_t character;      /* METASPACE's replacement, STRIP_CHARS' content, CHAR_DELIMITER's */
     enum qfs_behavior behavior;
     enum qfs_prepend prepend;
@@ -87,7 +88,12 @@ void qfs_steps_done(struct qfs_steps *steps);
 
 /* -- models: tokenizer_model.c ---------------------------------------------------------------------------- */
 
-enum qfs_token_model_kind { QFS_MODEL_BPE, QFS_MODEL_WORDPIECE };
+enum qfs_token_model_kind {
+    QFS_MODEL_BPE,
+    QFS_MODEL_WORDPIECE,
+    QFS_MODEL_UNIGRAM,
+    QFS_MODEL_WORDLEVEL,
+};
 
 struct qfs_merges; /* (left id, right id) → (rank, new id) */
 
@@ -100,7 +106,10 @@ struct qfs_token_model {
     struct qfs_text unk_token, prefix, suffix;
     bool has_unk, has_prefix, has_suffix;
     bool fuse_unk, byte_fallback, ignore_merges;
-    size_t max_chars; /* of a word: WORDPIECE */
+    size_t max_chars;          /* of a word: WORDPIECE */
+    double *scores, min_score; /* UNIGRAM: by id */
+    uint32_t unk_id;           /* where has_unk */
+    size_t longest;            /* bytes of a token */
 };
 
 struct qfs_ids {
@@ -119,6 +128,13 @@ int qfs_token_model_read(struct qfs_tokenizer *t, enum qfs_token_model_kind kind
 /* Ids of one word, appended. */
 int qfs_token_model_encode(struct qfs_tokenizer *t, struct qfs_text word, struct qfs_ids *ids,
                            struct qfs_error *error) QFS_MUST_USE;
+/* The kinds of tokenizer_unigram.c; qfs_token_model_read and _encode call them. */
+int qfs_unigram_read(struct qfs_tokenizer *t, const struct qfs_json *options,
+                     const struct qfs_json *vocab, struct qfs_error *error) QFS_MUST_USE;
+int qfs_unigram_encode(struct qfs_tokenizer *t, struct qfs_text word, struct qfs_ids *ids,
+                       struct qfs_error *error) QFS_MUST_USE;
+int qfs_wordlevel_encode(struct qfs_tokenizer *t, struct qfs_text word, struct qfs_ids *ids,
+                         struct qfs_error *error) QFS_MUST_USE;
 void qfs_token_model_done(struct qfs_token_model *model);
 
 /* -- added tokens: tokenizer_added.c ------------------------------------------------------------------------- */
@@ -239,7 +255,7 @@ struct qfs_tokenizer {
     size_t nnamed;
     struct qfs_named_token *extra; /* _extra_special_tokens */
     size_t nextra;
-    bool add_bos, add_eos;
+    bool add_bos, add_eos, add_prefix_space;
     bool split_special_tokens, clean_up, clean_up_bpe;
     bool has_processor;
 };
@@ -297,7 +313,13 @@ enum qfs_class_kind {
     QFS_CLASS_REBUILT, /* builds its own pipeline */
 };
 
-enum qfs_class_post { QFS_POST_KEEP, QFS_POST_UPDATE, QFS_POST_INIT, QFS_POST_CLS_SEP };
+enum qfs_class_post {
+    QFS_POST_KEEP,
+    QFS_POST_UPDATE,
+    QFS_POST_INIT,
+    QFS_POST_CLS_SEP,
+    QFS_POST_BOS_EOS
+};
 
 /* A class, and for rebuilt ones what its constructor makes of tokenizer_config.json. */
 struct qfs_tokenizer_class {
@@ -307,6 +329,8 @@ struct qfs_tokenizer_class {
     enum qfs_class_post post;
     int cls_id, sep_id; /* where the tokens have no id; -1: an error */
     bool adds_special;
+    bool add_prefix_space; /* the argument's default */
+    bool charsmap;         /* its normalizer is the file's Precompiled one */
     bool old_files; /* reads vocab.json and merges.txt, or vocab.txt, without a tokenizer.json */
     const char *const *special; /* defaults of the seven named tokens: text, or the two below */
     const char *normalizer, *pre_tokenizer, *decoder, *options; /* JSON */

@@ -118,11 +118,16 @@ static int build_from_file(struct qfs_loader *l)
         kind = QFS_MODEL_WORDPIECE; /* files from before models had a type */
     else if (type && strcmp(type, "WordPiece") == 0)
         kind = QFS_MODEL_WORDPIECE;
+    else if (type && strcmp(type, "Unigram") == 0)
+        kind = QFS_MODEL_UNIGRAM;
+    else if (type && strcmp(type, "WordLevel") == 0)
+        kind = QFS_MODEL_WORDLEVEL;
     else if (type && strcmp(type, "BPE") != 0)
         return qfs_fail(l->error, ENOTSUP, "%s: models of type %s are not supported", t->shown,
                         type);
     if (!qfs_json_is(model, QFS_JSON_OBJECT) ||
-        !qfs_json_is(qfs_json_get(model, "vocab"), QFS_JSON_OBJECT) ||
+        !qfs_json_is(qfs_json_get(model, "vocab"),
+                     kind == QFS_MODEL_UNIGRAM ? QFS_JSON_ARRAY : QFS_JSON_OBJECT) ||
         (kind == QFS_MODEL_BPE && !qfs_json_get(model, "merges")))
         return malformed(l, "model");
     if ((rc = check_file(l)) < 0 ||
@@ -201,6 +206,20 @@ static int read_old_files(struct qfs_loader *l, const struct qfs_json **ret_voca
     return rc < 0 ? rc : read_lines(l, "merges.txt", false, ret_merges);
 }
 
+/* The first Precompiled normalizer of tokenizer.json, NULL if there is none. */
+static const struct qfs_json *find_charsmap(const struct qfs_json *normalizer)
+{
+    const struct qfs_json *list = qfs_json_get(normalizer, "normalizers");
+    if (!qfs_json_is(list, QFS_JSON_ARRAY))
+        return qfs_text_is(qfs_json_text(qfs_json_get(normalizer, "type")), "Precompiled")
+                   ? normalizer
+                   : NULL;
+    for (uint32_t i = 0; i < list->count; i++)
+        if (qfs_text_is(qfs_json_text(qfs_json_get(&list->items[i], "type")), "Precompiled"))
+            return &list->items[i];
+    return NULL;
+}
+
 /* The pipeline is the class's, vocabulary and post-processor are the file's. */
 static int build_from_class(struct qfs_loader *l)
 {
@@ -229,11 +248,13 @@ static int build_from_class(struct qfs_loader *l)
     } else if ((rc = read_old_files(l, &vocab, &merges)) < 0) {
         return rc;
     }
+    if (l->class.charsmap)
+        normalizer = find_charsmap(qfs_json_get(t->json, "normalizer"));
     if ((rc = read_steps(l, normalizer, pre_tokenizer, decoder)) < 0 || (rc = check_steps(l)) < 0 ||
         (rc = qfs_processor_read(t, qfs_json_get(t->json, "post_processor"), l->error)) < 0 ||
         (rc = qfs_token_model_read(t, l->class.model, options, vocab, merges, l->error)) < 0)
         return rc;
-    if (t->tokens.has_unk) /* the table has a stand-in */
+    if (t->tokens.has_unk && l->class.model != QFS_MODEL_UNIGRAM) /* the table has a stand-in */
         t->tokens.unk_token = unknown_text(l);
     return 0;
 }

@@ -23,14 +23,14 @@ struct variant {
     const char *normalizer, *pre_tokenizer, *decoder, *model;
 };
 
-enum post { POST_KEEP, POST_UPDATE, POST_POST_INIT, POST_CLS_SEP };
+enum post { POST_KEEP, POST_UPDATE, POST_POST_INIT, POST_CLS_SEP, POST_BOS_EOS };
 
 struct rebuilt {
     const char *name;
-    bool wordpiece;
+    enum qfs_token_model_kind model;
     enum post post;
     int cls_id, sep_id;
-    bool adds_special, old_files;
+    bool adds_special, old_files, charsmap;
     const char *special[QFS_NAMED_COUNT];
     struct arguments defaults;
     const struct variant *variants;
@@ -283,11 +283,13 @@ static int describe(const struct chooser *c, const struct class_name *name,
     *ret = (struct qfs_tokenizer_class){
         .name = class->name,
         .kind = QFS_CLASS_REBUILT,
-        .model = class->wordpiece ? QFS_MODEL_WORDPIECE : QFS_MODEL_BPE,
+        .model = class->model,
         .post = (enum qfs_class_post) class->post,
         .cls_id = class->cls_id,
         .sep_id = class->sep_id,
         .adds_special = class->adds_special,
+        .add_prefix_space = class->defaults.add_prefix_space == IS_TRUE,
+        .charsmap = class->charsmap,
         .old_files = class->old_files,
         .special = class->special,
         .normalizer = variant->normalizer,

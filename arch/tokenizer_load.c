@@ -206,6 +206,9 @@ static int construct(struct qfs_loader *l)
         qfs_loader_argument(l, "add_bos_token") || qfs_loader_argument(l, "add_eos_token");
     flag(l, "add_bos_token", &t->add_bos);
     flag(l, "add_eos_token", &t->add_eos);
+    t->add_prefix_space = l->class.add_prefix_space;
+    if (qfs_loader_argument(l, "add_prefix_space"))
+        flag(l, "add_prefix_space", &t->add_prefix_space);
     flag(l, "split_special_tokens", &t->split_special_tokens);
     flag(l, "clean_up_tokenization_spaces", &t->clean_up);
     flag(l, "clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output",
@@ -224,6 +227,10 @@ static int construct(struct qfs_loader *l)
         break;
     case QFS_POST_CLS_SEP:
         rc = cls_sep_processor(l);
+        break;
+    case QFS_POST_BOS_EOS:
+        t->add_bos = t->add_eos = true;
+        rc = update_processor(l);
         break;
     case QFS_POST_KEEP:
         break;

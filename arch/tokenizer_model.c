@@ -238,6 +238,8 @@ int qfs_token_model_read(struct qfs_tokenizer *t, enum qfs_token_model_kind kind
     double probability = 0;
     int rc;
     m->kind = kind;
+    if (kind == QFS_MODEL_UNIGRAM)
+        return qfs_unigram_read(t, options, vocab, error);
     if ((rc = read_option(t, options, "unk_token", &m->unk_token, &m->has_unk, error)) < 0 ||
         (rc = read_option(t, options, "continuing_subword_prefix", &m->prefix, &m->has_prefix,
                           error)) < 0)
@@ -245,6 +247,11 @@ int qfs_token_model_read(struct qfs_tokenizer *t, enum qfs_token_model_kind kind
     if (kind == QFS_MODEL_WORDPIECE) {
         rc = read_wordpiece(t, options, error);
         return rc < 0 ? rc : read_vocab(t, vocab, error);
+    }
+    if (kind == QFS_MODEL_WORDLEVEL) {
+        if (!m->has_unk)
+            return malformed(t, "unk_token", error);
+        return read_vocab(t, vocab, error);
     }
     if (!qfs_json_is_null(dropout) && (!qfs_json_real(dropout, &probability) || probability != 0))
         return qfs_fail(error, EINVAL, "%s: its model drops merges at random", t->shown);
@@ -500,6 +507,15 @@ static int encode_wordpiece(struct qfs_tokenizer *t, struct qfs_text text, struc
 int qfs_token_model_encode(struct qfs_tokenizer *t, struct qfs_text word, struct qfs_ids *ids,
                            struct qfs_error *error)
 {
-    return t->tokens.kind == QFS_MODEL_BPE ? encode_bpe(t, word, ids, error)
-                                           : encode_wordpiece(t, word, ids, error);
+    switch (t->tokens.kind) {
+    case QFS_MODEL_WORDPIECE:
+        return encode_wordpiece(t, word, ids, error);
+    case QFS_MODEL_UNIGRAM:
+        return qfs_unigram_encode(t, word, ids, error);
+    case QFS_MODEL_WORDLEVEL:
+        return qfs_wordlevel_encode(t, word, ids, error);
+    case QFS_MODEL_BPE:
+        break;
+    }
+    return encode_bpe(t, word, ids, error);
 }

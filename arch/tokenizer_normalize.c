@@ -1,4 +1,5 @@
 /* Normalizers, one after the other over the whole text. */
+#include "charsmap.h"
 #include "tokenizer.h"
 
 #include <stdlib.h>
@@ -168,6 +169,13 @@ static int apply(const struct qfs_step *step, struct qfs_text text, struct qfs_b
         return bert(step, text, out, error);
     case QFS_STEP_REPLACE:
         return replace(step, text, out, error);
+    case QFS_STEP_PRECOMPILED: {
+        struct qfs_charsmap map;
+        if (!qfs_charsmap_open(step->text, &map))
+            return qfs_fail(error, EINVAL, "the tokenizer's normalization rules are broken");
+        qfs_charsmap_normalize(&map, text, out);
+        return 0;
+    }
     case QFS_STEP_LOWERCASE:
         lowercase(text, out);
         return 0;

@@ -1,4 +1,5 @@
 /* Parts of a pipeline from their JSON, checked as the tokenizers library checks them. */
+#include "charsmap.h"
 #include "tokenizer.h"
 
 #include <stdlib.h>
@@ -223,6 +224,20 @@ static int read_wordpiece(const struct source *s, struct qfs_step *step)
     return rc < 0 ? rc : read_bool(s, "cleanup", NULL, &step->cleanup);
 }
 
+static int read_precompiled(const struct source *s, struct qfs_step *step)
+{
+    struct qfs_charsmap map;
+    struct qfs_text text;
+    int rc = read_text(s, "precompiled_charsmap", &text);
+    if (rc < 0)
+        return rc;
+    rc = qfs_base64_decode(&s->t->arena, text, &step->text);
+    if (rc == -ENOMEM)
+        return qfs_fail_memory(s->error);
+    return rc < 0 || !qfs_charsmap_open(step->text, &map) ? malformed(s, "precompiled_charsmap")
+                                                          : 0;
+}
+
 /* Known there, not here: an error where it is used. */
 static int read_unsupported(const struct source *s, struct qfs_step *step)
 {
@@ -245,7 +260,7 @@ static const struct entry normalizers[] = {
     {"NFKC", QFS_STEP_NFKC, NULL},
     {"NFKD", QFS_STEP_NFKD, NULL},
     {"Nmt", QFS_STEP_NMT, NULL},
-    {"Precompiled", QFS_STEP_UNSUPPORTED, read_unsupported},
+    {"Precompiled", QFS_STEP_PRECOMPILED, read_precompiled},
     {"Prepend", QFS_STEP_PREPEND, read_prepend},
     {"Replace", QFS_STEP_REPLACE, read_replace},
     {"Strip", QFS_STEP_STRIP_SPACES, read_strip_spaces},

@@ -33,6 +33,9 @@ bool qfs_python_space(uint32_t point);
 /* text.replace(from, to); NULL data when out of memory. */
 struct qfs_text qfs_text_replace(struct qfs_arena *arena, struct qfs_text text, const char *from,
                                  const char *to);
+/* base64.b64decode: characters that are no digits are passed over; -EINVAL where padding is wrong. */
+int qfs_base64_decode(struct qfs_arena *arena, struct qfs_text text,
+                      struct qfs_text *ret_bytes) QFS_MUST_USE;
 /* The character at text.data + *at (valid UTF-8 or WTF-8), moving *at behind it. */
 uint32_t qfs_utf8_next(struct qfs_text text, size_t *at);
 

@@ -87,11 +87,22 @@ static int take_added(struct qfs_tokenizer *t, struct qfs_tokens *tokens, struct
     return rc;
 }
 
+/* Is the token of this id there by its text? A Unigram model's text may stand twice, the last counts. */
+static bool has_id(const struct qfs_tokenizer *t, size_t id)
+{
+    uint64_t found = id;
+    if (!t->tokens.texts[id].data)
+        return false;
+    if (t->tokens.kind == QFS_MODEL_UNIGRAM)
+        qfs_map_get(&t->tokens.ids, t->tokens.texts[id], &found);
+    return found == id;
+}
+
 size_t qfs_vocab_limit(const struct qfs_tokenizer *t)
 {
     size_t used = 0;
     for (size_t i = 0; i < t->tokens.limit; i++)
-        if (t->tokens.texts[i].data)
+        if (has_id(t, i))
             used = i + 1;
     for (size_t i = 0; i < t->added.count; i++)
         used = QFS_MAX(used, (size_t)t->added.entries[i]->id + 1);
@@ -122,7 +133,7 @@ static int tokens_of(struct qfs_tokenizer *t, const struct qfs_json *hparams,
     if ((rc = qfs_tokens_init(&tokens, arena, size, NAN, error)) < 0)
         return rc;
     for (size_t i = 0; i < t->tokens.limit && i < size; i++)
-        if (t->tokens.texts[i].data) {
+        if (has_id(t, i)) {
             tokens.texts[i] = t->tokens.texts[i];
             tokens.types[i] = QFS_TOKEN_NORMAL;
         }

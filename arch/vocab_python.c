@@ -121,3 +121,36 @@ struct qfs_text qfs_text_replace(struct qfs_arena *arena, struct qfs_text text, 
     memcpy(put, at, (size_t)(end - at));
     return (struct qfs_text){data, size};
 }
+
+int qfs_base64_decode(struct qfs_arena *arena, struct qfs_text text, struct qfs_text *ret_bytes)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    uint8_t *bytes = qfs_arena_alloc(arena, text.size / 4 * 3 + 4);
+    uint32_t bits = 0, count = 0, padding = 0;
+    size_t size = 0;
+    if (!bytes)
+        return -ENOMEM;
+    for (size_t i = 0; i < text.size; i++) {
+        const char *digit = text.data[i] ? memchr(digits, text.data[i], sizeof(digits) - 1) : NULL;
+        if (text.data[i] == '=' && count % 4 >= 2 && count % 4 + ++padding >= 4)
+            break;
+        if (!digit)
+            continue;
+        padding = 0;
+        bits = bits << 6 | (uint32_t)(digit - digits);
+        if (++count % 4 == 0) {
+            bytes[size++] = (uint8_t)(bits >> 16);
+            bytes[size++] = (uint8_t)(bits >> 8);
+            bytes[size++] = (uint8_t)bits;
+        }
+    }
+    uint32_t left = count % 4;
+    if (left == 1 || (left && left + padding < 4))
+        return -EINVAL;
+    if (left >= 2)
+        bytes[size++] = (uint8_t)(bits >> (left == 2 ? 4 : 10));
+    if (left == 3)
+        bytes[size++] = (uint8_t)(bits >> 2);
+    *ret_bytes = (struct qfs_text){(const char *)bytes, size};
+    return 0;
+}

@@ -32,9 +32,3 @@ int qfs_vocab_chatglm(struct qfs_conversion *conversion, const struct qfs_json *
     static const struct qfs_vocab_way way = {.texts = texts};
     return qfs_vocab_gpt2_way(conversion, hparams, &way, error);
 }
-
-int qfs_vocab_xlmroberta(struct qfs_conversion *conversion, const struct qfs_json *hparams,
-                         bool mask, struct qfs_error *error)
-{
-    return qfs_fail(error, ENOTSUP, "%s: its tokenizer is not supported", conversion->model->path);
-}

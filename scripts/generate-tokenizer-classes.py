@@ -18,7 +18,7 @@ SPECIAL = ['bos', 'eos', 'unk', 'sep', 'pad', 'cls', 'mask']
 POST = {
     'LlamaTokenizer': 'KEEP', 'Qwen2Tokenizer': 'KEEP', 'Qwen3_5Tokenizer': 'KEEP', 'GPT2Tokenizer': 'KEEP',
     'CodeGenTokenizer': 'KEEP', 'GemmaTokenizer': 'KEEP', 'CohereTokenizer': 'POST_INIT', 'GPTNeoXTokenizer': 'UPDATE',
-    'BertTokenizer': 'CLS_SEP', 'DistilBertTokenizer': 'CLS_SEP', 'RobertaTokenizer': 'CLS_SEP',
+    'BertTokenizer': 'CLS_SEP', 'DistilBertTokenizer': 'CLS_SEP', 'RobertaTokenizer': 'CLS_SEP', 'XLMRobertaTokenizer': 'BOS_EOS',
 }
 ABSENT_IDS = {'BertTokenizer': (2, 3), 'DistilBertTokenizer': (2, 3)}
 ADDS_SPECIAL = {'Qwen2Tokenizer'}   # add_tokens(all_special_tokens) at the end
@@ -38,6 +38,8 @@ def pipeline(cls, kwargs):
     parameters = parameters_of(cls)
     names = {k: v for k, v in names.items() if k in parameters}
     vocab = {t: i for i, t in enumerate(list(names.values()) + ['a'])}
+    if cls.model.__name__ == 'Unigram':
+        vocab = [(t, -1.0) for t in vocab]
     try:
         tokenizer = cls(vocab=vocab, **({'merges': []} if 'merges' in parameters else {}), **names, **kwargs)
     except TypeError:
@@ -102,9 +104,10 @@ for name in names:
     tri = {None: 'IS_NULL', True: 'IS_TRUE', False: 'IS_FALSE'}
     defaults = ', '.join(f'.{k} = {tri[parameters[k].default]}' for k in TRIALS if k in parameters)
     ids = ABSENT_IDS.get(name, (-1, -1))
-    print(f'    {{.name = {c(name)}, .wordpiece = {"true" if cls.model.__name__ == "WordPiece" else "false"}, .post = POST_{POST[name]}, '
+    print(f'    {{.name = {c(name)}, .model = QFS_MODEL_{cls.model.__name__.upper()}, .post = POST_{POST[name]}, '
           f'.cls_id = {ids[0]}, .sep_id = {ids[1]}, .adds_special = {"true" if name in ADDS_SPECIAL else "false"}, '
-          f'.old_files = {"true" if cls.vocab_files_names.get("vocab_file") in ("vocab.json", "vocab.txt") else "false"},\n'
+          f'.old_files = {"true" if cls.vocab_files_names.get("vocab_file") in ("vocab.json", "vocab.txt") else "false"}, '
+          f'.charsmap = {"true" if "_spm_precompiled_charsmap" in parameters else "false"},\n'
           f'     .special = {{{", ".join(default_c(parameters, s) for s in SPECIAL)}}},\n'
           f'     .defaults = {{{defaults}}},\n'
           f'     .variants = variants_{name}, .nvariants = QFS_COUNT(variants_{name})}},')

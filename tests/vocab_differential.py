@@ -428,7 +428,120 @@ def sentencepiece_case(r, d):
         ids = {t['content']: t['id'] for t in added}
         write(d / 'tokenizer.json', {'added_tokens': added, 'normalizer': normalizer(r), 'post_processor': processor(r, ids), 'model': {}})
     templates(r, d)
-    return r.choice(['llama', 'llama', 'sentencepiece', 'sentencepiece_or_gpt2'])
+    method = r.choice(['llama', 'llama', 'sentencepiece', 'sentencepiece_or_gpt2', 't5', 'xlmroberta', 'phi3', 'internlm2', 'internlm3', 'arctic'])
+    if method == 'xlmroberta' or (method == 't5' and r.random() < .5):
+        (d / 'tokenizer.model').rename(d / {'xlmroberta': 'sentencepiece.bpe.model', 't5': 'spiece.model'}[method])
+    if method == 'phi3' and r.random() < .8 and isinstance(tc, dict):
+        write(d / 'tokenizer_config.json', {**tc, 'tokenizer_class': 'LlamaTokenizer'})
+    return method
+
+
+CHARSMAPS = []
+
+
+def charsmap(r):
+    """SentencePiece's own rules, in base64."""
+    if not CHARSMAPS:
+        code = ('import base64, sentencepiece as s; from sentencepiece import sentencepiece_model_pb2 as m\n'
+                'for rule in ("nmt_nfkc", "nfkc_cf"):\n p = m.ModelProto(); p.ParseFromString(s.SentencePieceNormalizer(rule_name=rule).serialized_model_proto())\n'
+                ' print(base64.b64encode(p.normalizer_spec.precompiled_charsmap).decode())')
+        CHARSMAPS.extend(subprocess.run([ROOT / 'venv/bin/python', '-c', code], capture_output=True, text=True, check=True).stdout.split())
+    return r.choice(CHARSMAPS)
+
+
+def unigram_case(r, d):
+    """tokenizer.json as XLM-RoBERTa has it, or a WordLevel one."""
+    fallback = r.random() < .2
+    pieces = [['<s>', 0.0], ['<pad>', 0.0], ['</s>', 0.0], ['<unk>', 0.0], [',', -3.5], ['▁', -4.0 if r.random() < .9 else -4], ['s', -5.1]]
+    pieces += [['▁' + w, -6.0 - i / 7] for i, w in enumerate(WORDS)] + [[c, -9.0 - i / 3] for i, c in enumerate(sorted(set(''.join(WORDS))))]
+    pieces += [[f'<0x{b:02X}>', -20.0] for b in range(256)] if fallback else []
+    if r.random() < .05:
+        pieces.append(r.choice([['▁the', -1.0], ['x'], ['x', 'y'], ['', 0.0]]))
+    vocab = {}
+    for t, _ in (x if len(x) == 2 else ['?', 0] for x in pieces):
+        vocab[t] = len(vocab)
+    names = [*vocab][:4] + ['<mask>', '<new>', 'the', '▁the']
+    added = [{'id': vocab.get(n, len(pieces) + i), 'content': n, **({'single_word': False, 'lstrip': n == '<mask>', 'rstrip': False, 'normalized': False, 'special': True} if r.random() < .8 else flags(r))} for i, n in enumerate(names[:r.choice([4, 5, 5, 6, 8])])]
+    ids = {t['content']: t['id'] for t in added}
+    pre = {'type': 'Metaspace', 'replacement': '▁', 'prepend_scheme': 'always', 'split': True}
+    norm = {'type': 'Precompiled', 'precompiled_charsmap': charsmap(r)}
+    norm = r.choice([norm] * 6 + [{'type': 'Sequence', 'normalizers': [norm, {'type': 'Replace', 'pattern': {'Regex': ' {2,}'}, 'content': ' '}]}, None, {'type': 'NFKC'}])
+    data = {'version': '1.0', 'truncation': None, 'padding': None, 'added_tokens': added, 'normalizer': norm, 'pre_tokenizer': r.choice([pre, {'type': 'Sequence', 'pretokenizers': [{'type': 'WhitespaceSplit'}, pre]}]),
+            'post_processor': template(ids, ['<s>', 'A', '</s>']), 'decoder': pre, 'model': {'type': 'Unigram', 'unk_id': r.choice([3, 3, 3, 3, 0, None, 9999 if r.random() < .1 else 3]), 'vocab': pieces, 'byte_fallback': fallback}}
+    wordlevel = r.random() < .15
+    if wordlevel:
+        words = {w: i for i, w in enumerate(dict.fromkeys(['<s>', '<pad>', '</s>', '<unk>', *WORDS]))}
+        data['model'] = {'type': 'WordLevel', 'vocab': words, 'unk_token': r.choice(['<unk>', '<unk>', 'nope'])}
+        data['pre_tokenizer'] = {'type': 'Whitespace'}
+    if r.random() < .05:
+        damage(r, data)
+    write(d / 'tokenizer.json', data)
+    kind = 'llama' if wordlevel and r.random() < .5 else r.choice(['xlm-roberta', 'xlm-roberta', 'nomic_bert'])
+    config = {'architectures': ['XLMRobertaModel'], 'model_type': kind, 'vocab_size': r.choice([len(pieces) + 12, len(pieces), 5, 0]), 'type_vocab_size': r.choice([1, 2]), 'pad_token_id': 1}
+    if r.random() < .2:
+        config.pop(r.choice(['vocab_size', 'type_vocab_size']))
+    write(d / 'config.json', config)
+    tc = {'tokenizer_class': r.choice(['PreTrainedTokenizerFast', 'TokenizersBackend'] if wordlevel else ['XLMRobertaTokenizer', 'XLMRobertaTokenizerFast', 'XLMRobertaTokenizer', 'PreTrainedTokenizerFast'])}
+    for name in ('bos', 'eos', 'unk', 'pad', 'sep', 'cls', 'mask'):
+        if r.random() < .4:
+            tc[f'{name}_token'] = token_value(r, ['<s>', '</s>', '<unk>', '<mask>'])
+    for key, values in (('add_prefix_space', [True, False, None]), ('clean_up_tokenization_spaces', [True, False])):
+        if r.random() < .4:
+            tc[key] = r.choice(values)
+    if r.random() < .5:
+        tc['added_tokens_decoder'] = {str(t['id']): {k: v for k, v in t.items() if k != 'id'} for t in added}
+    if r.random() < .9:
+        write(d / 'tokenizer_config.json', tc)
+    return r.choice(['tokenizer', 'tokenizer', 'xlmroberta', 'xlmroberta'] if not wordlevel else ['tokenizer'])
+
+
+def python_literal(r, data):
+    try:
+        text = data.decode()
+        return repr(text if r.random() < .9 else data)
+    except UnicodeDecodeError:
+        return repr(data)
+
+
+def rwkv_case(r, d):
+    """rwkv_vocab_v20230424.txt: a literal a line."""
+    words = [bytes([b]) for b in range(256)] + [w.encode() for w in WORDS] + [b"it's", b'"', b'\'"', b'\\', '\u2028\u00e9\u4e00'.encode(), b'\xf0\x9f', b'\n\n', b'\t']
+    lines = []
+    for i, w in enumerate(words):
+        literal = python_literal(r, w)
+        if r.random() < .001:
+            literal = r.choice(["'\\q'", "b'\\q'", "'\\101'", "u'a'", "'", "'a' 'b'", "br'\\x'", "'\\N{BULLET}'", "'\\ud800'", "3"])
+        lines.append(f'{i + 1} {literal} {len(w) if r.random() < .9997 else 7}')
+    (d / 'rwkv_vocab_v20230424.txt').write_text('\n'.join(lines) + r.choice(['\n', '', '\r\n', '\n\n' if r.random() < .2 else '\n']), encoding='utf-8')
+    config = {'architectures': ['Rwkv6ForCausalLM'], 'model_type': 'rwkv6', 'vocab_size': r.choice([len(words) + 1, len(words) + 9, len(words)]), 'bos_token_id': r.choice([0, 1, None]), 'eos_token_id': r.choice([0, 5, None]), 'pad_token_id': 3}
+    if r.random() < .1:
+        config.pop('vocab_size')
+    write(d / 'config.json', config)
+    if r.random() < .7:
+        write(d / 'tokenizer_config.json', {'chat_template': chat_template(r)} if r.random() < .5 else {'add_bos_token': True})
+    templates(r, d)
+    return 'rwkv_world'
+
+
+def plamo_case(r, d):
+    rows = [['<|plamo:unk|>', 0.0, 'UNKNOWN'], ['<|plamo:bos|>', 0.0, 'CONTROL'], ['<|plamo:eos|>', 0, r.choice(['CONTROL', 'NORMAL'])], ['<|plamo:pad|>', 0.0, 'NORMAL', 1, 2], ['<|plamo:op|>', 0.0]]
+    rows += [[f'<0x{b:02X}>', -1.5, 'BYTE'] for b in range(16)] + [[w, -float(i) / 3, r.choice(['NORMAL', 'NORMAL', None, 'X'])] for i, w in enumerate(WORDS)]
+    if r.random() < .05:
+        rows.append(r.choice([[], ['a'], [1, 2.0], ['a', 'x'], {'a': 1}]))
+    (d / 'tokenizer.jsonl').write_text(''.join(json.dumps(x, ensure_ascii=r.random() < .5) + r.choice(['\n', '\n', '\n \n', '\r\n']) for x in rows), encoding='utf-8')
+    write(d / 'config.json', {'architectures': ['Plamo2ForCausalLM'], 'model_type': 'plamo2', 'vocab_size': r.choice([len(rows), len(rows) + 5, 10, None if r.random() < .1 else 60])})
+    names = [x[0] for x in rows[:5]]
+    if r.random() < .95:
+        write(d / 'tokenizer_config.json', {f'{n}_token': r.choice(names + [None] + (['nope'] if r.random() < .1 else [])) for n in ('bos', 'eos', 'pad', 'sep', 'unk') if r.random() < .6})
+    return 'plamo'
+
+
+def builtin_case(r, d):
+    write(d / 'config.json', {'architectures': ['MambaForCausalLM'], 'model_type': 'mamba', 'vocab_size': r.choice([50280, 50432, 100, 0, 99999])})
+    return r.choice(['gpt-neox', 'llama-spm', 'none'])
+
+
+KINDS = {name.removesuffix('_case'): make for name, make in list(globals().items()) if name.endswith('_case')}
 
 
 class Server:
@@ -453,7 +566,7 @@ def main():
     p.add_argument('--count', type=int, default=300)
     p.add_argument('--seed', type=int, default=1)
     p.add_argument('--keep')
-    p.add_argument('--only', choices=['tokenizer', 'sentencepiece'])
+    p.add_argument('--only', choices=list(KINDS))
     p.add_argument('--verbose', action='store_true')
     a = p.parse_args()
     python = ROOT / 'venv/bin/python'
@@ -469,7 +582,7 @@ def main():
             r = random.Random(f'{a.seed} {i}')
             d = Path(tmp) / f'case-{i}'
             d.mkdir()
-            make = {'tokenizer': tokenizer_case, 'sentencepiece': sentencepiece_case}[a.only or r.choice(['tokenizer', 'tokenizer', 'sentencepiece'])]
+            make = KINDS[a.only or r.choice(['tokenizer'] * 6 + ['sentencepiece'] * 4 + list(KINDS))]
             method = make(r, d)
             x, y = theirs.ask(method, d), ours.ask(method, d)
             theirs_failed = any(line.startswith('error: ') for line in x)
