@@ -230,7 +230,10 @@ static int construct(struct qfs_loader *l)
         break;
     case QFS_POST_BOS_EOS:
         t->add_bos = t->add_eos = true;
-        rc = update_processor(l);
+        rc = t->named[QFS_NAMED_BOS].set && t->named[QFS_NAMED_EOS].set
+                 ? update_processor(l)
+                 : qfs_fail(l->error, EINVAL, "%s: %s needs bos_token and eos_token",
+                            l->model->path, l->class.name);
         break;
     case QFS_POST_KEEP:
         break;
