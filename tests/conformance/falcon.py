@@ -17,6 +17,10 @@ def big(config):
 
 
 ROWS = [
+    Row('falcon-rw', 'FalconForCausalLM', tokenizer='gpt-2', bare=True, config=dict(
+        alibi=True, bias=True, parallel_attn=False, multi_query=False, **SIZES)),
+    Row('falcon-11b', 'FalconForCausalLM', tokenizer='gpt-2', bare=True, config=dict(
+        new_decoder_architecture=True, num_kv_heads=1, num_ln_in_parallel_attn=1, **SIZES)),
     Row('falcon-7b', 'FalconForCausalLM', tokenizer='gpt-2', bare=True, config=dict(multi_query=True, **SIZES),
         released=old),
     Row('falcon-40b', 'FalconForCausalLM', tokenizer='gpt-2', bare=True, config=dict(

@@ -13,12 +13,12 @@ LONG = dict(
                          short_factor=factors(32, 1.0), original_max_position_embeddings=4096))
 
 
-def longrope(config):
+def longrope(config, kind='longrope'):
     config.pop('rope_scaling', None)
     config.pop('rope_parameters', None)
     return {**config, 'rope_theta': 10000.0, 'original_max_position_embeddings': 4096, 'auto_map': {
         'AutoConfig': 'configuration_phi3.Phi3Config', 'AutoModelForCausalLM': 'modeling_phi3.Phi3ForCausalLM'},
-        'rope_scaling': dict(type='longrope', long_factor=factors(32, 1.05), short_factor=factors(32, 1.0))}
+        'rope_scaling': dict(type=kind, long_factor=factors(32, 1.05), short_factor=factors(32, 1.0))}
 
 
 def phi4_mini(config):
@@ -32,6 +32,11 @@ ROWS = [
     Row('phi-3-mini-4k', 'Phi3ForCausalLM', tokenizer='phi-3', config=dict(
         pad_token_id=0, original_max_position_embeddings=2048, sliding_window=2047, vocab_size=32064)),
     Row('phi-3-mini-128k', 'Phi3ForCausalLM', tokenizer='phi-3', config=LONG, released=longrope),
+    Row('phi-3-medium-128k', 'Phi3ForCausalLM', tokenizer='phi-3', config=dict(LONG, num_key_value_heads=1),
+        released=lambda config: longrope(config, 'su')),
+    Row('phi-4', 'Phi3ForCausalLM', tokenizer='smollm2', config=dict(
+        pad_token_id=0, max_position_embeddings=16384, original_max_position_embeddings=16384, sliding_window=None,
+        rope_theta=250000)),
     Row('phi-4-mini', 'Phi3ForCausalLM', tokenizer='smollm2', config=dict(
         pad_token_id=0, tie_word_embeddings=True, original_max_position_embeddings=4096,
         max_position_embeddings=131072, partial_rotary_factor=0.75,
