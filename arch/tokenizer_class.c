@@ -300,24 +300,6 @@ static int describe(const struct chooser *c, const struct class_name *name,
     return 0;
 }
 
-/* Where the model's configuration is none that transformers knows, AutoTokenizer makes do with a plain one,
- * which stops at these kinds of rope scaling for want of max_position_embeddings. */
-static bool plain_config_fails(const struct qfs_model *model)
-{
-    static const char *const kinds[] = {"llama3", "yarn", "longrope"};
-    const struct qfs_json *rope = qfs_json_get(model->config_raw, "rope_scaling");
-    const struct qfs_json *type = qfs_json_get(rope, "rope_type");
-    if (model->config_auto || !qfs_json_truthy(rope) ||
-        !qfs_json_truthy(qfs_json_get(model->config_raw, "rope_theta")))
-        return false;
-    if (!type)
-        type = qfs_json_get(rope, "type");
-    for (size_t i = 0; i < QFS_COUNT(kinds); i++)
-        if (qfs_text_is(qfs_json_text(type), kinds[i]))
-            return true;
-    return false;
-}
-
 int qfs_tokenizer_choose(const struct qfs_model *model, const struct qfs_json *config,
                          bool byte_level, struct qfs_tokenizer_class *ret_class,
                          struct qfs_error *error)
@@ -331,15 +313,9 @@ int qfs_tokenizer_choose(const struct qfs_model *model, const struct qfs_json *c
         .error = error,
     };
     bool bad = false;
-    if (plain_config_fails(model))
-        return qfs_fail(error, EINVAL,
-                        "%s/config.json: transformers does not load a tokenizer where model_type "
-                        "is not known to "
-                        "it and rope_scaling is of this kind",
-                        model->path);
     if (model->config_refused)
         return qfs_fail(error, EINVAL,
-                        "%s/config.json: transformers refuses it for its model_type, and with it "
+                        "%s/config.json: transformers refuses it, and with it "
                         "the tokenizer",
                         model->path);
     const struct model_type *type = c.type_name ? FIND(model_types, c.type_name) : NULL;

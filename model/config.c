@@ -50,25 +50,59 @@ static struct rule_class *choose_class(struct rule_machine *m, struct rule_dict 
     return qfs_rule_class(m, qfs_text_of(row->text));
 }
 
+/* cls.from_dict(config, name_or_path=name) */
+static struct rule_value construct(struct rule_machine *m, struct rule_class *cls,
+                                   struct rule_value config, const char *name)
+{
+    struct rule_value self = {.kind = VALUE_CLASS, .cls = cls};
+    struct rule_value key = qfs_rule_string(QFS_TEXT("name_or_path"));
+    struct rule_args args = {0};
+    qfs_rule_push(m, &args.list, config);
+    qfs_rule_put(m, &args.named, key, qfs_rule_string(qfs_text_of(name)));
+    return qfs_rule_call_object(m, self, QFS_TEXT("from_dict"), &args);
+}
+
 /* AutoConfig.from_pretrained(name).to_dict() */
 static struct rule_value auto_config(struct rule_machine *m, const struct qfs_json *raw,
                                      const char *name)
 {
-    struct rule_value config = qfs_rule_from_json(m, raw),
-                      key = qfs_rule_string(QFS_TEXT("name_or_path"));
+    struct rule_value config = qfs_rule_from_json(m, raw);
     if (!qfs_rule_ok(m))
         return qfs_rule_nil;
     struct rule_class *cls = choose_class(m, config.dict);
     if (!cls)
         return qfs_rule_nil;
-    struct rule_value self = {.kind = VALUE_CLASS, .cls = cls};
-    struct rule_args args = {0};
-    qfs_rule_push(m, &args.list, config);
-    qfs_rule_put(m, &args.named, key, qfs_rule_string(qfs_text_of(name)));
-    struct rule_value object = qfs_rule_call_object(m, self, QFS_TEXT("from_dict"), &args);
+    struct rule_value object = construct(m, cls, config, name);
     if (!qfs_rule_ok(m))
         return qfs_rule_nil;
     return qfs_rule_to_dict(m, object);
+}
+
+/* Where AutoConfig fails, AutoTokenizer makes the general configuration instead; whether that raises. */
+static bool general_config_raises(const struct qfs_json *raw, const char *name)
+{
+    struct rule_machine *m = calloc(1, sizeof(*m));
+    if (!m)
+        return false;
+    struct rule_value config = qfs_rule_from_json(m, raw);
+    struct rule_class *cls =
+        qfs_rule_ok(m) ? qfs_rule_class(m, QFS_TEXT("PreTrainedConfig")) : NULL;
+    if (cls)
+        construct(m, cls, config, name);
+    bool raised = m->state == RULE_RAISED;
+    qfs_arena_done(&m->arena);
+    free(m);
+    return raised;
+}
+
+/* Whether AutoTokenizer fails at the configuration. */
+static bool stops_tokenizer(const struct qfs_model *model, const struct rule_machine *m)
+{
+    if (m->state != RULE_RAISED || !m->exception)
+        return false;
+    if (strcmp(m->exception, "ValueError") == 0 || strcmp(m->exception, "OSError") == 0)
+        return general_config_raises(model->config_raw, model->name);
+    return true;
 }
 
 /* -- what load_hparams does to either ------------------------------------------------------------------ */
@@ -132,9 +166,7 @@ static int load_auto(struct qfs_model *model, struct qfs_error *error)
                       model->path);
     if (rc == 0) {
         model->config_auto = m->state == RULE_RUNNING;
-        model->config_refused = m->state == RULE_RAISED && m->exception &&
-                                strcmp(m->exception, "ValueError") != 0 &&
-                                strcmp(m->exception, "OSError") != 0;
+        model->config_refused = stops_tokenizer(model, m);
         rc = rename_text_config(model, config, error);
     }
     qfs_arena_done(&m->arena);

@@ -55,8 +55,8 @@ ROWS = [
         model_type='llada', head_dim=64, num_experts=4, num_experts_per_tok=2, expert_intermediate_size=256,
         num_key_value_heads=4, qk_layernorm=True, rms_norm_eps=1e-5, rope_theta=50000, rope_scaling=None,
         norm_topk_prob=None, moe_layer_freq=[1, 1], dense_intermediate_size=512, shared_expert_intermediate_size=None)),
-    Row('dream-7b', 'DreamModel', tokenizer='qwen2', tensors=dream, config=dict(
+    Row('dream-7b', 'DreamModel', tokenizer='gpt-2', tensors=dream, config=dict(
         model_type='Dream', mask_token_id=151666, rms_norm_eps=1e-6, rope_theta=1000000.0, rope_scaling=None,
         sliding_window=None, use_sliding_window=False, hidden_act='silu', tie_word_embeddings=False,
-        vocab_size=151936)),
+        vocab_size=50304)),
 ]

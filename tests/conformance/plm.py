@@ -15,7 +15,7 @@ def tensors(config):
 
 
 ROWS = [
-    Row('plm-1.8b', 'PLMForCausalLM', tokenizer='qwen2', tensors=tensors, config=dict(
+    Row('plm-1.8b', 'PLMForCausalLM', tokenizer='gpt-2', tensors=tensors, config=dict(
         model_type='plm', kv_lora_rank=128, q_lora_rank=None, qk_nope_head_dim=64, qk_rope_head_dim=32, v_head_dim=64,
         rms_norm_eps=1e-6, rope_theta=100000.0, hidden_act='relu2', tie_word_embeddings=True)),
 ]
