@@ -4,6 +4,7 @@
 #include "status.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -21,7 +22,7 @@ struct qfs_source {
     struct qfs_imatrix *imatrix;
     struct qfs_view_options view_options;
     struct qfs_source_view *views;
-    size_t nviews;
+    size_t nviews, capacity;
     struct qfs_engine *given_engine; /* borrowed */
 
     pthread_mutex_t lock;      /* guards what follows and what names it in image.h */
@@ -63,7 +64,12 @@ static int set_view_options(struct qfs_source *source, const struct qfs_options 
     view->pure = options->pure;
     view->leave_output_tensor = options->leave_output_tensor;
     view->allow_requantize = options->allow_requantize;
+    view->no_tensor_first_split = options->no_tensor_first_split;
     int rc = set_option(source, "outtype", options->outtype, error);
+    if (rc == 0)
+        rc = set_option(source, "split-max-size", options->split_max_size, error);
+    if (rc == 0)
+        rc = set_option(source, "split-max-tensors", options->split_max_tensors, error);
     if (rc == 0)
         rc = set_option(source, "output-tensor-type", options->output_tensor_type, error);
     if (rc == 0)
@@ -181,19 +187,44 @@ static int build_plan(struct qfs_source *source, const struct qfs_source_view *v
     if (view->conversion == source->text)
         options = source->view_options;
     options.outtype = source->view_options.outtype;
+    options.split_max_size = source->view_options.split_max_size;
+    options.split_max_tensors = source->view_options.split_max_tensors;
+    options.no_tensor_first_split = source->view_options.no_tensor_first_split;
     options.ftype = view->ftype;
+    options.part = view->part;
     return qfs_plan_build(view->conversion, &options, ret_plan, error);
 }
 
-/* Fills in the next view of `conversion` for `ftype`, unless this build cannot make it. */
-static int list_view(struct qfs_source *source, const struct qfs_conversion *conversion,
-                     const char *prefix, const struct qfs_ftype *ftype, struct qfs_error *error)
+/* The next view, zeroed, at the end of those there are. */
+static struct qfs_source_view *next_view(struct qfs_source *source)
 {
-    struct qfs_source_view *view = &source->views[source->nviews];
+    if (source->nviews == source->capacity) {
+        size_t capacity = source->capacity ? 2 * source->capacity : 64;
+        struct qfs_source_view *views = reallocarray(source->views, capacity, sizeof(*views));
+        if (!views)
+            return NULL;
+        source->views = views;
+        source->capacity = capacity;
+    }
+    source->views[source->nviews] = (struct qfs_source_view){0};
+    return &source->views[source->nviews];
+}
+
+/* Fills in the next view of `conversion` for `ftype`, unless this build cannot make it. *ret_nparts:
+ * of the set that it is one of. */
+static int list_view(struct qfs_source *source, const struct qfs_conversion *conversion,
+                     const char *prefix, const struct qfs_ftype *ftype, uint32_t part,
+                     uint32_t *ret_nparts, struct qfs_error *error)
+{
+    struct qfs_source_view *view = next_view(source);
     struct qfs_plan *plan = NULL;
     struct qfs_error reason = {0};
+    char number[32] = "";
+    if (!view)
+        return qfs_fail_memory(error);
     view->conversion = conversion;
     view->ftype = ftype;
+    view->part = part;
     int rc = build_plan(source, view, &plan, &reason);
     if (rc == -ENOMEM)
         return qfs_fail_memory(error);
@@ -201,37 +232,48 @@ static int list_view(struct qfs_source *source, const struct qfs_conversion *con
         qfs_plan_free(plan);
         return 0;
     }
-    view->info.type = qfs_arena_printf(&source->arena, "%s%s", prefix, ftype->name);
-    view->info.name =
-        qfs_arena_printf(&source->arena, "%s%s-%s.gguf", prefix, source->model->name, ftype->name);
     if (plan) {
+        *ret_nparts = view->nparts = plan->nparts;
         view->info.size = plan->size;
         view->info.weight_bits = weight_bits(plan);
     } else {
         view->info.refused = qfs_arena_string(&source->arena, reason.text);
     }
+    if (view->nparts)
+        snprintf(number, sizeof(number), "-%05u-of-%05u", part + 1, view->nparts);
     qfs_plan_free(plan);
+    view->info.type = qfs_arena_printf(&source->arena, "%s%s%s", prefix, ftype->name, number);
+    view->info.name = qfs_arena_printf(&source->arena, "%s%s-%s%s.gguf", prefix,
+                                       source->model->name, ftype->name, number);
     if (!view->info.name || !view->info.type || (rc < 0 && !view->info.refused))
         return qfs_fail_memory(error);
     source->nviews++;
     return 0;
 }
 
+/* All views of a product: one a type, or as many as its file has parts. */
+static int list_product(struct qfs_source *source, const struct qfs_conversion *conversion,
+                        const char *prefix, struct qfs_error *error)
+{
+    int rc = 0;
+    for (const struct qfs_ftype *ftype = qfs_ftypes; ftype->name && rc == 0; ftype++) {
+        uint32_t nparts = 0;
+        if (!is_listed(source->options.types, prefix, ftype))
+            continue;
+        rc = list_view(source, conversion, prefix, ftype, 0, &nparts, error);
+        for (uint32_t part = 1; part < nparts && rc == 0; part++)
+            rc = list_view(source, conversion, prefix, ftype, part, &nparts, error);
+    }
+    return rc;
+}
+
 static int list_views(struct qfs_source *source, struct qfs_error *error)
 {
-    size_t ntypes = 0;
-    while (qfs_ftypes[ntypes].name)
-        ntypes++;
-    source->views = qfs_arena_array(&source->arena, 2 * ntypes, sizeof(*source->views));
-    if (!source->views)
-        return qfs_fail_memory(error);
     int rc = check_types(source->options.types, error);
-    for (size_t i = 0; i < ntypes && rc == 0; i++)
-        if (is_listed(source->options.types, "", &qfs_ftypes[i]))
-            rc = list_view(source, source->text, "", &qfs_ftypes[i], error);
-    for (size_t i = 0; i < ntypes && rc == 0 && source->mmproj; i++)
-        if (is_listed(source->options.types, mmproj_prefix, &qfs_ftypes[i]))
-            rc = list_view(source, source->mmproj, mmproj_prefix, &qfs_ftypes[i], error);
+    if (rc == 0)
+        rc = list_product(source, source->text, "", error);
+    if (rc == 0 && source->mmproj)
+        rc = list_product(source, source->mmproj, mmproj_prefix, error);
     return rc;
 }
 
@@ -241,6 +283,7 @@ static void source_free(struct qfs_source *source)
 {
     for (size_t i = 0; i < source->nviews; i++)
         qfs_image_free(source->views[i].image);
+    free(source->views);
     qfs_engine_free(source->engine);
     qfs_conversion_free(source->text);
     qfs_conversion_free(source->mmproj);
@@ -370,14 +413,16 @@ const struct qfs_view_info *qfs_source_view(const struct qfs_source *source, siz
     return index < source->nviews ? &source->views[index].info : NULL;
 }
 
+/* The views of one type that are parts of a set have types of their own. */
 const struct qfs_view_info *qfs_source_find(const struct qfs_source *source, const char *name)
 {
     const char *prefix;
     const struct qfs_ftype *ftype = parse_type(name, strlen(name), &prefix);
     for (size_t i = 0; i < source->nviews; i++) {
         const struct qfs_source_view *view = &source->views[i];
-        if (!strcmp(view->info.name, name) ||
-            (view->ftype == ftype && qfs_starts_with(view->info.type, mmproj_prefix) == !!*prefix))
+        if (!strcmp(view->info.name, name) || !strcasecmp(view->info.type, name) ||
+            (view->ftype == ftype && view->nparts < 2 &&
+             qfs_starts_with(view->info.type, mmproj_prefix) == !!*prefix))
             return &view->info;
     }
     return NULL;

@@ -68,9 +68,6 @@ static int place(struct qfs_plan *plan, struct qfs_error *error)
     uint64_t offset = 0;
     for (size_t i = 0; i < plan->ntensors; i++) {
         struct qfs_plan_tensor *tensor = &plan->tensors[i];
-        int rc = measure(tensor, error);
-        if (rc < 0)
-            return rc;
         tensor->offset = offset;
         if (!qfs_add(offset, qfs_align(tensor->nbytes, QFS_GGUF_ALIGNMENT), &offset) ||
             offset > INT64_MAX / 2)
@@ -160,9 +157,13 @@ int qfs_plan_build(const struct qfs_conversion *conversion, const struct qfs_vie
     plan->conversion = conversion;
     plan->ftype = options->ftype;
     plan->kvs.arena = &plan->arena;
-    int rc = is_converters(conversion, options->ftype) && !asks_llama_quantize(options)
-                 ? qfs_plan_converted(plan, options, &reason)
-                 : qfs_plan_quantized(plan, options, &reason);
+    bool converter = is_converters(conversion, options->ftype) && !asks_llama_quantize(options);
+    int rc = converter ? qfs_plan_converted(plan, options, &reason)
+                       : qfs_plan_quantized(plan, options, &reason);
+    for (size_t i = 0; i < plan->ntensors && rc == 0; i++)
+        rc = measure(&plan->tensors[i], &reason);
+    if (rc == 0)
+        rc = qfs_plan_split(plan, options, converter, &reason);
     if (rc == 0)
         rc = lay_out(plan, &reason);
     if (rc < 0) {

@@ -29,4 +29,9 @@ int qfs_quantized_kvs(struct qfs_plan *plan, const struct qfs_view_options *opti
                       const struct qfs_override *overrides, const char *arch, int nlayers,
                       struct qfs_error *error) QFS_MUST_USE;
 
+/* Leaves the tensors and keys of part options->part, where the file is to be split; `converter`:
+ * by the converter's rules, else by llama-gguf-split's. Tensors have their sizes. */
+int qfs_plan_split(struct qfs_plan *plan, const struct qfs_view_options *options, bool converter,
+                   struct qfs_error *error) QFS_MUST_USE;
+
 #endif

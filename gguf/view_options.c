@@ -127,13 +127,34 @@ static int set_outtype(struct qfs_view_options *options, const char *value, stru
     return 0;
 }
 
+/* A number above 0, which a letter of `units` multiplies by 1000, its square, its cube. */
+static int set_split(uint64_t *number, const char *name, const char *value, const char *units,
+                     struct qfs_error *error)
+{
+    char *end;
+    errno = 0;
+    unsigned long long given = strtoull(value, &end, 10);
+    const char *unit = *end ? strchr(units, *end) : NULL;
+    uint64_t result = given;
+    bool fits = isdigit((unsigned char)*value) && !errno && given && (!*end || (unit && !end[1]));
+    for (const char *at = units; unit && at <= unit && fits; at++)
+        fits = qfs_mul(result, (uint64_t)1000, &result);
+    if (!fits || result > INT64_MAX / 2)
+        return qfs_fail(error, EINVAL, "%s '%s' is no number above 0%s", name, value,
+                        *units ? ", with K, M or G behind it for thousands, millions, milliards"
+                               : "");
+    *number = result;
+    return 0;
+}
+
 int qfs_view_options_set(struct qfs_view_options *options, struct qfs_arena *arena,
                          const char *name, const char *value, struct qfs_error *error)
 {
-    bool *flag = strcmp(name, "pure") == 0                  ? &options->pure
-                 : strcmp(name, "leave-output-tensor") == 0 ? &options->leave_output_tensor
-                 : strcmp(name, "allow-requantize") == 0    ? &options->allow_requantize
-                                                            : NULL;
+    bool *flag = strcmp(name, "pure") == 0                    ? &options->pure
+                 : strcmp(name, "leave-output-tensor") == 0   ? &options->leave_output_tensor
+                 : strcmp(name, "allow-requantize") == 0      ? &options->allow_requantize
+                 : strcmp(name, "no-tensor-first-split") == 0 ? &options->no_tensor_first_split
+                                                              : NULL;
     if (flag && value)
         return qfs_fail(error, EINVAL, "%s takes no value", name);
     if (flag) {
@@ -156,5 +177,9 @@ int qfs_view_options_set(struct qfs_view_options *options, struct qfs_arena *are
         return add_prune_layers(options, arena, value, error);
     if (strcmp(name, "outtype") == 0)
         return set_outtype(options, value, error);
+    if (strcmp(name, "split-max-size") == 0)
+        return set_split(&options->split_max_size, name, value, "KMG", error);
+    if (strcmp(name, "split-max-tensors") == 0)
+        return set_split(&options->split_max_tensors, name, value, "", error);
     return qfs_fail(error, ENOENT, "there is no option %s of views", name);
 }

@@ -48,6 +48,11 @@ struct qfs_options {
     size_t noverrides;
     const int *prune_layers;
     size_t nprune_layers;
+    /* Split sets: views NAME-TYPE-00001-of-0000N.gguf, float ones as the converter splits, others as
+     * llama-gguf-split does. */
+    const char *split_max_size;    /* "4G": bytes of tensors a part, K, M, G count by 1000 */
+    const char *split_max_tensors; /* "128" */
+    bool no_tensor_first_split;    /* the first part holds keys only */
 
     /* -- work and memory */
     unsigned threads; /* 0: one a core */

@@ -35,6 +35,12 @@ struct qfs_view_options {
     const int *prune_layers;
     size_t nprune_layers;
     int outtype; /* enum qfs_outtype of the intermediate file, -1: auto */
+    /* A split set, as the converter writes float files and llama-gguf-split quantized ones; none of
+     * the three: one file. */
+    uint64_t split_max_size;
+    uint64_t split_max_tensors;
+    bool no_tensor_first_split;
+    uint32_t part; /* of the set; counts from 0 */
 };
 
 #define QFS_VIEW_OPTIONS_INIT                                                                     \
@@ -44,8 +50,8 @@ struct qfs_view_options {
 
 /* Sets one option by the name llama-quantize (or the converter) gives it, without the dashes: pure,
  * leave-output-tensor, allow-requantize, output-tensor-type, token-embedding-type, tensor-type,
- * tensor-type-file, override-kv, prune-layers, outtype. `value` is NULL for the first three; what
- * is kept of it is copied into `arena`. -EINVAL with a sentence that names option and value,
+ * tensor-type-file, override-kv, prune-layers, outtype, split-max-size, split-max-tensors,
+ * no-tensor-first-split. `value` is NULL for flags; what is kept of it is copied into `arena`. -EINVAL with a sentence that names option and value,
  * -ENOENT for a name that is not an option of views. */
 int qfs_view_options_set(struct qfs_view_options *options, struct qfs_arena *arena,
                          const char *name, const char *value, struct qfs_error *error) QFS_MUST_USE;
@@ -89,6 +95,7 @@ struct qfs_plan {
     struct qfs_arena arena;
     const struct qfs_conversion *conversion; /* borrowed: must outlive the plan */
     const struct qfs_ftype *ftype;
+    uint32_t part, nparts; /* of a split set; nparts 0: the file is not split */
     uint64_t size, data_offset;
     const struct qfs_segment *segments; /* the header, padding included: gap-free, ascending, cover
                                          * [0, data_offset); read with qfs_plan_header_read */
