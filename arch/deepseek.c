@@ -326,9 +326,12 @@ static int deepseek32_vocab(struct qfs_converter *c)
     if (rc < 0)
         return rc;
     if (!add_bos)
-        return qfs_fail(c->error, EINVAL,
-                        "%s/tokenizer_config.json: add_bos_token must be true for DeepSeek V3.2",
-                        c->model->path);
+        return qfs_fail(
+            c->error, EINVAL,
+            "%s: the tokenizer adds no BOS as transformers loads it (add_bos_token beside "
+            "a tokenizer.json counts for nothing), which the converter does not take for "
+            "DeepSeek V3.2",
+            c->model->path);
     return qfs_text_vocab(c);
 }
 

@@ -94,6 +94,7 @@
     family(minicpm) \
     family(minicpm3) \
     family(minicpmv46) \
+    family(minimax01) \
     family(minimax_m2) \
     family(minimax_m3) \
     family(mistral3) \

@@ -1,11 +1,138 @@
 /* MiniMax Text-01 and M1 (lightning attention), M2, M3. */
 #include "converter.h"
 
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "tokenizer.h"
+#include "vocab.h"
+#include "vocab_ways.h"
+
+static const char *const text01_classes[] = {"MiniMaxText01ForCausalLM", "MiniMaxM1ForCausalLM",
+                                             NULL};
 static const char *const m2_classes[] = {"MiniMaxM2ForCausalLM", NULL};
 static const char *const m3_classes[] = {"MiniMaxM3SparseForCausalLM",
                                          "MiniMaxM3SparseForConditionalGeneration", NULL};
+
+/* -- Text-01, M1 ----------------------------------------------------------------------------------------- */
+
+static const struct qfs_expert_layout text01_experts = {
+    "model.layers.{bid}.block_sparse_moe.experts.{xid}.{w}.weight",
+    "layers.{bid}.feed_forward.experts.{w}.weight",
+    {"w1", "w2", "w3"},
+};
+
+static int text01_tensor(struct qfs_converter *c, const struct qfs_recipe *data, const char *name,
+                         int bid)
+{
+    int64_t nexperts;
+    int rc;
+    if (!strstr(name, "block_sparse_moe.experts"))
+        return qfs_text_tensor(c, data, name, bid);
+    if ((rc = qfs_hparam_count(c, &nexperts, "num_local_experts")) < 0)
+        return rc;
+    return qfs_expert_tensor(c, data, name, bid, nexperts, &text01_experts);
+}
+
+/* Size of the tokenizer's vocabulary without added tokens. */
+static int count_tokens(struct qfs_converter *c, int64_t *ret_count)
+{
+    struct qfs_tokenizer *t = NULL;
+    int rc = qfs_tokenizer_open(c->model, &t, c->error);
+    if (rc == 0)
+        *ret_count = (int64_t)t->tokens.ids.count;
+    qfs_tokenizer_close(t);
+    return rc;
+}
+
+/* Tokens behind the vocabulary whose embeddings are all zero, which must never be drawn. Needs the rows
+ * of these few tokens. */
+static int put_suppressed(struct qfs_converter *c)
+{
+    static const char name[] = "model.embed_tokens.weight";
+    const struct qfs_tensor *tensor = qfs_model_tensor(c->model, name);
+    int64_t first = 0;
+    size_t count = 0;
+    if (!tensor || tensor->ndim != 2 ||
+        faccessat(c->model->dir_fd, "model.safetensors.index.json", F_OK, 0) != 0)
+        return qfs_fail(c->error, EINVAL, "%s: has no model.safetensors.index.json with %s",
+                        c->model->path, name);
+    int rc = count_tokens(c, &first);
+    if (rc < 0 || first >= tensor->shape[0])
+        return rc;
+    size_t size = qfs_dtypes[tensor->dtype].size, row = (size_t)tensor->shape[1] * size;
+    int32_t *ids = qfs_arena_array(c->arena, (size_t)(tensor->shape[0] - first), sizeof(*ids));
+    uint8_t *data = qfs_arena_alloc(c->arena, row);
+    if (!ids || !data)
+        return qfs_fail_memory(c->error);
+    for (int64_t id = first; id < tensor->shape[0]; id++) {
+        rc = qfs_model_pread(c->model, tensor, (uint64_t)id * row, data, row, c->error);
+        if (rc < 0)
+            return rc;
+        uint8_t bits = 0;
+        for (size_t i = 0; i < row; i++) /* the sign does not count */
+            bits |= (i + 1) % size == 0 ? data[i] & 0x7F : data[i];
+        if (!bits)
+            ids[count++] = (int32_t)id;
+    }
+    if (count)
+        qfs_kv_array(&c->out->kvs, "tokenizer.ggml.suppress_tokens", QFS_KV_I32, ids, count);
+    return 0;
+}
+
+/* All residuals are scaled alike, and all betas are 1. */
+static int find_residual_scale(struct qfs_converter *c, double *ret_scale)
+{
+    static const char *const names[] = {"full_attention", "linear_attention", "mlp"};
+    double alpha, beta;
+    for (size_t i = 0; i < QFS_COUNT(names); i++) {
+        const char *key = qfs_arena_printf(c->arena, "layernorm_%s_alpha", names[i]);
+        const char *other = qfs_arena_printf(c->arena, "layernorm_%s_beta", names[i]);
+        if (!key || !other)
+            return qfs_fail_memory(c->error);
+        if (!qfs_json_real(qfs_hparam(c, key), &alpha) ||
+            !qfs_json_real(qfs_hparam(c, other), &beta) || beta != 1 || (i && alpha != *ret_scale))
+            return qfs_fail(c->error, EINVAL,
+                            "%s/config.json: %s must be the same for all parts of a layer, %s 1",
+                            c->model->path, key, other);
+        *ret_scale = alpha;
+    }
+    return 0;
+}
+
+static int text01_keys(struct qfs_converter *c)
+{
+    static const struct qfs_param rotary[] = {
+        {"rope.dimension_count", QFS_PARAM_U32, {"rotary_dim"}, true},
+        {NULL},
+    };
+    double scale = 0;
+    int rc = qfs_text_keys(c);
+    if (rc < 0 || (rc = put_suppressed(c)) < 0 || (rc = find_residual_scale(c, &scale)) < 0)
+        return rc;
+    qfs_put_f32(c, "residual_scale", scale);
+    return qfs_put_params(c, rotary);
+}
+
+static int text01_vocab(struct qfs_converter *c)
+{
+    struct qfs_text template = qfs_vocab_template("MiniMax-M1.jinja");
+    int rc = qfs_text_vocab(c);
+    if (rc == 0 && qfs_vocab_file_exists(c->model, "chat_template.jinja"))
+        rc = qfs_vocab_read_text(c->arena, c->model, "chat_template.jinja", &template, c->error);
+    if (rc == 0 && template.size)
+        qfs_kv_text(&c->out->kvs, "tokenizer.chat_template", template);
+    return rc;
+}
+
+const struct qfs_family qfs_family_minimax01 = {
+    .arch = "minimax-01",
+    .hf_classes = text01_classes,
+    .tensor = text01_tensor,
+    .keys = text01_keys,
+    .vocab = text01_vocab,
+};
 
 /* -- M2 ------------------------------------------------------------------------------------------------ */
 
