@@ -109,32 +109,16 @@ int qfs_config_use(struct qfs_converter *c, const struct qfs_json *config)
 static int index_tensors(struct qfs_converter *c)
 {
     int (*filter)(struct qfs_converter *, const char *, const char **) = QFS_HOOK(c, filter);
-    struct qfs_map seen = {0};
     int rc = 0;
     if (!filter)
         filter = qfs_text_filter;
-    c->tensors = qfs_arena_array(c->arena, c->model->ntensors, sizeof(*c->tensors));
-    if (!c->tensors)
-        return qfs_fail_memory(c->error);
-    for (size_t i = 0; i < c->model->ntensors && rc >= 0; i++) {
+    for (size_t i = 0; i < c->model->ntensors && rc == 0; i++) {
         const struct qfs_tensor *tensor = &c->model->tensors[i];
         const char *name;
-        uint64_t where;
-        if ((rc = filter(c, tensor->name, &name)) < 0 || !name)
-            continue;
-        const struct qfs_recipe *recipe = qfs_lazy_source(c, tensor);
-        if (!recipe) {
-            rc = -ENOMEM;
-        } else if (qfs_map_get(&seen, qfs_text_of(name), &where)) {
-            c->tensors[where].recipe = recipe;
-        } else {
-            c->tensors[c->ntensors] = (struct qfs_lazy){name, recipe};
-            if ((rc = qfs_map_set(&seen, qfs_text_of(name), c->ntensors++)) < 0)
-                qfs_fail_memory(c->error);
-        }
+        if ((rc = filter(c, tensor->name, &name)) == 0 && name)
+            rc = qfs_tensor_set(c, name, qfs_lazy_source(c, tensor));
     }
-    qfs_map_done(&seen);
-    return rc < 0 ? rc : 0;
+    return rc;
 }
 
 /* --outtype auto: the first BF16 or F16 matrix decides. */
@@ -201,6 +185,8 @@ static int run(struct qfs_converter *c)
     c->out->auto_outtype = guess_outtype(c);
     qfs_kv_string(&c->out->kvs, "general.architecture", c->arch);
 
+    if ((rc = qfs_unpack_tensors(c)) < 0)
+        return rc;
     if (extra && (rc = extra(c)) < 0)
         return rc;
     for (size_t i = 0; i < c->ntensors; i++)
@@ -241,6 +227,8 @@ static int convert(const struct qfs_model *model, enum qfs_product product,
     out->kvs.arena = &out->arena;
     c.arena = &out->arena;
     int rc = model->gguf ? qfs_convert_gguf(out, error) : run(&c);
+    free(c.tensors);
+    qfs_map_done(&c.tensor_index);
     qfs_map_done(&c.names);
     qfs_map_done(&c.emitted);
     qfs_map_done(&c.experts);

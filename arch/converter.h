@@ -69,6 +69,8 @@ struct qfs_family {
     /* filter_tensors: the name to go on with (may be `name`, or new in c's arena); *ret_name NULL
      * drops the tensor. */
     int (*filter)(struct qfs_converter *c, const char *name, const char **ret_name);
+    /* dequant_model; NULL: qfs_dequant_model */
+    int (*dequant)(struct qfs_converter *c);
     /* generate_extra_tensors: calls qfs_convert_tensor for each. */
     int (*extra)(struct qfs_converter *c);
     /* modify_tensors: calls qfs_text_tensor or qfs_emit. bid: -1 where the name has no number. */
@@ -91,7 +93,7 @@ enum {
 };
 
 struct qfs_lazy { /* an entry of the converter's model_tensors */
-    const char *name;
+    const char *name; /* NULL: was removed, in a dequant hook only */
     const struct qfs_recipe *recipe;
 };
 
@@ -108,7 +110,8 @@ struct qfs_converter {
     struct qfs_json *rope;     /* rope_parameters, a copy */
     int64_t block_count;
     struct qfs_lazy *tensors; /* model_tensors: filtered and renamed, in order */
-    size_t ntensors;
+    size_t ntensors, tensors_capacity;
+    struct qfs_map tensor_index; /* their names → number in tensors; read with qfs_tensor_find */
     struct qfs_map names;     /* source name pattern → tensor number, for this architecture */
     struct qfs_map emitted;   /* tensor names written so far */
     struct qfs_map experts;   /* expert weights seen so far: name → const struct qfs_recipe * */
@@ -332,6 +335,26 @@ int qfs_text_vocab(struct qfs_converter *c);
 int qfs_text_tensor(struct qfs_converter *c, const struct qfs_recipe *data, const char *name,
                     int bid);
 
+/* -- model_tensors and what checkpoints pack: dequant.c
+ * --------------------------------------------------------------------- */
+
+/* What prepare_tensors does with them before it looks at any. */
+int qfs_unpack_tensors(struct qfs_converter *c);
+/* dequant_model: quantization_config says which tensors belong together and how. */
+int qfs_dequant_model(struct qfs_converter *c);
+/* model_tensors[name]; NULL if there is none. Good until the next qfs_tensor_set. */
+struct qfs_lazy *qfs_tensor_find(const struct qfs_converter *c, const char *name);
+/* model_tensors[name] = recipe, at its old place or at the end; an error when recipe is NULL. */
+int qfs_tensor_set(struct qfs_converter *c, const char *name, const struct qfs_recipe *recipe);
+/* model_tensors.pop(name, None) */
+void qfs_tensor_remove(struct qfs_converter *c, const char *name);
+/* weight.float() * scale.float(), a scale for each block of `block` (config's list; NULL: none).
+ * dequant_model's dequant_simple. */
+const struct qfs_recipe *qfs_dequant_simple(struct qfs_converter *c,
+                                            const struct qfs_recipe *weight,
+                                            const struct qfs_recipe *scale,
+                                            const struct qfs_json *block);
+
 /* -- tensors: tensor_names.c, emit.c
  * ------------------------------------------------------------------ */
 
@@ -419,6 +442,23 @@ const struct qfs_recipe *qfs_lazy_squeeze(struct qfs_converter *c, const struct 
 /* torch.squeeze(axis): without this axis where its length is 1. */
 const struct qfs_recipe *qfs_lazy_squeeze_axis(struct qfs_converter *c, const struct qfs_recipe *a,
                                                int axis);
+const struct qfs_recipe *qfs_lazy_cast(struct qfs_converter *c, const struct qfs_recipe *a,
+                                       enum qfs_dtype dtype);
+/* QFS_OP_SCALE, UNSCALE or OFFSET: as floats, with sizes[i] neighbours along axis i sharing one element
+ * of b; b has as many axes, and one of size 1 serves its whole axis where sizes[i] is 1. */
+const struct qfs_recipe *qfs_lazy_shared(struct qfs_converter *c, enum qfs_op op,
+                                         const struct qfs_recipe *a, const struct qfs_recipe *b,
+                                         const int64_t *sizes);
+/* (a >> bits * k) & mask for k < count, along a new axis; as floats. */
+const struct qfs_recipe *qfs_lazy_unpack(struct qfs_converter *c, const struct qfs_recipe *a,
+                                         int axis, int bits, int64_t count);
+/* QFS_OP_GPTQ; NULL without an error where shapes do not fit together. `first_version`: zeros are stored less
+ * one. */
+const struct qfs_recipe *qfs_lazy_gptq(struct qfs_converter *c, const struct qfs_recipe *qweight,
+                                       const struct qfs_recipe *qzeros,
+                                       const struct qfs_recipe *scales,
+                                       const struct qfs_recipe *g_idx, int bits,
+                                       bool first_version);
 /* LlamaModel.permute: rows regrouped from rotate-half to interleaved pairs, head by head. */
 const struct qfs_recipe *qfs_lazy_permute_heads(struct qfs_converter *c, const struct qfs_recipe *a,
                                                 int64_t nheads);

@@ -228,17 +228,42 @@ const struct qfs_recipe *qfs_lazy_slice(struct qfs_converter *c, const struct qf
     return view;
 }
 
+const struct qfs_recipe *qfs_lazy_cast(struct qfs_converter *c, const struct qfs_recipe *a,
+                                       enum qfs_dtype dtype)
+{
+    if (!a || a->dtype == dtype)
+        return a;
+    struct qfs_recipe *recipe = node(c, QFS_OP_CAST, 1);
+    if (!recipe)
+        return NULL;
+    recipe->dtype = dtype;
+    recipe->ndim = a->ndim;
+    memcpy(recipe->shape, a->shape, sizeof(recipe->shape));
+    set_operand(recipe, 0, a);
+    return recipe;
+}
+
+/* What torch joins tensors of different dtypes to; the converter knows F16 and F32 only. */
+static enum qfs_dtype joined_dtype(const struct qfs_recipe *const *parts, size_t count)
+{
+    for (size_t i = 1; i < count; i++)
+        if (parts[i] && parts[0] && parts[i]->dtype != parts[0]->dtype)
+            return QFS_DTYPE_F32;
+    return parts[0] ? parts[0]->dtype : QFS_DTYPE_F32;
+}
+
 static const struct qfs_recipe *join(struct qfs_converter *c, const struct qfs_recipe *const *parts,
                                      size_t count, bool stack)
 {
     struct qfs_recipe *recipe = count ? node(c, QFS_OP_CONCAT, count) : NULL;
     if (!recipe)
         return count ? NULL : misfit(c, "joined");
+    enum qfs_dtype dtype = joined_dtype(parts, count);
     for (size_t i = 0; i < count; i++) {
-        const struct qfs_recipe *part = parts[i];
+        const struct qfs_recipe *part = qfs_lazy_cast(c, parts[i], dtype);
         if (!part)
             return NULL;
-        if (part->dtype != parts[0]->dtype || part->ndim != parts[0]->ndim ||
+        if (part->ndim != parts[0]->ndim ||
             memcmp(part->shape + !stack, parts[0]->shape + !stack,
                    (size_t)(part->ndim - !stack) * sizeof(*part->shape)) != 0)
             return misfit(c, "joined");
@@ -247,7 +272,7 @@ static const struct qfs_recipe *join(struct qfs_converter *c, const struct qfs_r
     }
     if (parts[0]->ndim + stack > QFS_MAX_DIMS || (!stack && parts[0]->ndim == 0))
         return misfit(c, "joined");
-    recipe->dtype = parts[0]->dtype;
+    recipe->dtype = dtype;
     recipe->ndim = (uint8_t)(parts[0]->ndim + stack);
     for (int i = 1; i < recipe->ndim; i++)
         recipe->shape[i] = parts[0]->shape[i - stack];
@@ -317,4 +342,77 @@ const struct qfs_recipe *qfs_lazy_permute_heads(struct qfs_converter *c, const s
         shape[i + 2] = a->shape[i];
     const struct qfs_recipe *heads = qfs_lazy_reshape(c, a, a->ndim + 2, shape);
     return qfs_lazy_reshape(c, qfs_lazy_swapaxes(c, heads, 1, 2), a->ndim, a->shape);
+}
+
+/* -- what released checkpoints pack --------------------------------------------------------------- */
+
+const struct qfs_recipe *qfs_lazy_shared(struct qfs_converter *c, enum qfs_op op,
+                                         const struct qfs_recipe *a, const struct qfs_recipe *b,
+                                         const int64_t *sizes)
+{
+    struct qfs_recipe *recipe = a && b ? node(c, op, 2) : NULL;
+    if (!recipe)
+        return NULL;
+    if (a->ndim != b->ndim)
+        return misfit(c, "scaled");
+    for (int i = 0; i < a->ndim; i++) {
+        int64_t size = b->shape[i] == 1 && sizes[i] <= 1 ? 0 : sizes[i];
+        if (size < 0 || (size && (a->shape[i] - 1) / size >= b->shape[i]))
+            return misfit(c, "scaled");
+        recipe->strides[i] = size;
+    }
+    recipe->dtype = QFS_DTYPE_F32;
+    recipe->ndim = a->ndim;
+    memcpy(recipe->shape, a->shape, sizeof(recipe->shape));
+    set_operand(recipe, 0, a);
+    set_operand(recipe, 1, b);
+    return recipe;
+}
+
+const struct qfs_recipe *qfs_lazy_unpack(struct qfs_converter *c, const struct qfs_recipe *a,
+                                         int axis, int bits, int64_t count)
+{
+    struct qfs_recipe *recipe = a ? node(c, QFS_OP_UNPACK, 1) : NULL;
+    if (!recipe)
+        return NULL;
+    if (a->ndim >= QFS_MAX_DIMS || axis > a->ndim || bits < 1 || bits > 24 ||
+        count * bits > (int64_t)qfs_dtypes[a->dtype].size * 8)
+        return misfit(c, "unpacked");
+    recipe->dtype = QFS_DTYPE_F32;
+    recipe->ndim = (uint8_t)(a->ndim + 1);
+    recipe->axis = (uint8_t)axis;
+    recipe->bits = (uint8_t)bits;
+    for (int i = 0; i < recipe->ndim; i++)
+        recipe->shape[i] = i == axis ? count : a->shape[i - (i > axis)];
+    set_operand(recipe, 0, a);
+    return recipe;
+}
+
+const struct qfs_recipe *qfs_lazy_gptq(struct qfs_converter *c, const struct qfs_recipe *qweight,
+                                       const struct qfs_recipe *qzeros,
+                                       const struct qfs_recipe *scales,
+                                       const struct qfs_recipe *g_idx, int bits, bool first_version)
+{
+    const struct qfs_recipe *operands[] = {qweight, qzeros, scales, g_idx};
+    int64_t fields = (int64_t)qfs_dtypes[qweight->dtype].size * 8 / bits, nin, nout;
+    if (qweight->ndim != 2 || qzeros->ndim != 2 || scales->ndim != 2 || g_idx->ndim != 1 ||
+        qweight->dtype != qzeros->dtype || fields < 1 || fields > 64 ||
+        !qfs_mul(qweight->shape[0], fields, &nin))
+        return NULL;
+    nout = qweight->shape[1];
+    if (g_idx->shape[0] != nin || scales->shape[1] != nout ||
+        qzeros->shape[0] != scales->shape[0] || nout % fields || qzeros->shape[1] != nout / fields)
+        return NULL;
+    struct qfs_recipe *recipe = node(c, QFS_OP_GPTQ, QFS_COUNT(operands));
+    if (!recipe)
+        return NULL;
+    recipe->dtype = QFS_DTYPE_F32;
+    recipe->ndim = 2;
+    recipe->shape[0] = nout;
+    recipe->shape[1] = nin;
+    recipe->bits = (uint8_t)bits;
+    recipe->number = first_version ? 1 : 0;
+    for (size_t i = 0; i < QFS_COUNT(operands); i++)
+        set_operand(recipe, i, operands[i]);
+    return recipe;
 }

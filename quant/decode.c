@@ -10,33 +10,29 @@
     }                                                                                     \
     break
 
-/* E4M3 without infinities ("fn") and E5M2, by arithmetic on the bits: both are exact in a float. */
+/* E4M3 without infinities ("fn") and E5M2: exact in a float, and NaN as torch writes it. A byte's exponent
+ * and mantissa, put where a float has its lowest ones, make the value times a power of two. */
 static float decode_e4m3(uint8_t byte)
 {
-    uint32_t sign = (uint32_t)(byte & 0x80) << 24, magnitude = byte & 0x7F, bits;
+    uint32_t sign = (uint32_t)(byte & 0x80) << 24, bits = (uint32_t)(byte & 0x7F) << 20;
     float value;
-    if (magnitude == 0x7F) {
-        bits = sign | 0x7FC00000;
-    } else if (magnitude < 8) { /* subnormal: multiples of 2^-9 */
-        value = (float)magnitude * 0x1p-9f;
-        return sign ? -value : value;
-    } else {
-        bits = sign | ((magnitude << 20) + ((127 - 7) << 23));
-    }
+    memcpy(&value, &bits, sizeof(value));
+    value *= 0x1p120f;
+    memcpy(&bits, &value, sizeof(bits));
+    bits = ((byte & 0x7F) == 0x7F ? 0x7FF00000 : bits) | sign;
     memcpy(&value, &bits, sizeof(value));
     return value;
 }
 
 static float decode_e5m2(uint8_t byte)
 {
-    uint32_t sign = (uint32_t)(byte & 0x80) << 24, magnitude = byte & 0x7F, bits;
+    uint32_t sign = (uint32_t)(byte & 0x80) << 24, magnitude = byte & 0x7F, bits = magnitude << 21;
     float value;
-    if (magnitude < 4) { /* subnormal: multiples of 2^-16 */
-        value = (float)magnitude * 0x1p-16f;
-        return sign ? -value : value;
-    }
-    bits = magnitude >= 0x7C ? 0x7F800000 | (magnitude & 3) << 21
-                             : (magnitude << 21) + ((127 - 15) << 23);
+    memcpy(&value, &bits, sizeof(value));
+    value *= 0x1p112f;
+    memcpy(&bits, &value, sizeof(bits));
+    if (magnitude >= 0x7C)
+        bits = 0x7F800000 | (magnitude & 3) << 21 | (magnitude & 3 ? 0x00400000 : 0);
     bits |= sign;
     memcpy(&value, &bits, sizeof(value));
     return value;

@@ -47,7 +47,8 @@ int64_t qfs_chunk_rows(const struct qfs_plan_tensor *tensor)
 static void describe(struct qfs_buffer *to, const struct qfs_model *model,
                      const struct qfs_recipe *recipe)
 {
-    uint32_t head[4] = {recipe->op, recipe->dtype, recipe->ndim, recipe->noperands};
+    uint32_t head[] = {recipe->op,   recipe->dtype, recipe->ndim, recipe->noperands,
+                       recipe->axis, recipe->bits};
     qfs_buffer_append(to, head, sizeof(head));
     qfs_buffer_append(to, recipe->shape, recipe->ndim * sizeof(*recipe->shape));
     qfs_buffer_append(to, recipe->strides, recipe->ndim * sizeof(*recipe->strides));

@@ -3,21 +3,13 @@
  * Movement works on bytes of any dtype: a run that is contiguous in the operand is read in one go,
  * a transposed matrix by columns of the rows wanted. Arithmetic works on floats and rounds to its
  * dtype. */
+#include "recipe_read.h"
+
 #include "quantfs/torch_math.h"
-#include "worker.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-struct reader {
-    const struct qfs_kernels *kernels;
-    const struct qfs_model *model;
-    struct qfs_error *error;
-};
-
-static int read_node(const struct reader *r, const struct qfs_recipe *node, int64_t first,
-                     int64_t count, uint8_t *out);
 
 /* Where element `index` of a view lies in its operand, and how many of the view's elements from it
  * on lie there one behind the other. */
@@ -38,7 +30,7 @@ static int64_t locate(const struct qfs_recipe *view, int64_t index, int64_t *ret
 }
 
 /* Whole rows of a view whose last axis has a stride and whose second last is contiguous. */
-static int read_transposed(const struct reader *r, const struct qfs_recipe *view, int64_t row,
+static int read_transposed(const struct qfs_reader *r, const struct qfs_recipe *view, int64_t row,
                            int64_t nrows, uint8_t *out)
 {
     size_t size = qfs_dtypes[view->dtype].size;
@@ -49,8 +41,8 @@ static int read_transposed(const struct reader *r, const struct qfs_recipe *view
         int64_t n = QFS_MIN(nrows, height - row % height);
         int64_t at = locate(view, row * ncols, &run);
         for (int64_t col = 0; col < ncols && rc == 0; col++) {
-            rc = read_node(r, view->operands[0], at + col * view->strides[view->ndim - 1], n,
-                           column);
+            rc = qfs_recipe_node(r, view->operands[0], at + col * view->strides[view->ndim - 1], n,
+                                 column);
             for (int64_t i = 0; i < n && rc == 0; i++)
                 memcpy(out + (size_t)(i * ncols + col) * size, column + (size_t)i * size, size);
         }
@@ -62,7 +54,7 @@ static int read_transposed(const struct reader *r, const struct qfs_recipe *view
     return rc;
 }
 
-static int read_view(const struct reader *r, const struct qfs_recipe *view, int64_t first,
+static int read_view(const struct qfs_reader *r, const struct qfs_recipe *view, int64_t first,
                      int64_t count, uint8_t *out)
 {
     size_t size = qfs_dtypes[view->dtype].size;
@@ -73,7 +65,7 @@ static int read_view(const struct reader *r, const struct qfs_recipe *view, int6
     while (count) {
         int64_t at = locate(view, first, &run);
         run = QFS_MIN(run, count);
-        int rc = read_node(r, view->operands[0], at, run, out);
+        int rc = qfs_recipe_node(r, view->operands[0], at, run, out);
         if (rc < 0)
             return rc;
         first += run;
@@ -83,7 +75,7 @@ static int read_view(const struct reader *r, const struct qfs_recipe *view, int6
     return 0;
 }
 
-static int read_concat(const struct reader *r, const struct qfs_recipe *node, int64_t first,
+static int read_concat(const struct qfs_reader *r, const struct qfs_recipe *node, int64_t first,
                        int64_t count, uint8_t *out)
 {
     size_t size = qfs_dtypes[node->dtype].size;
@@ -94,7 +86,7 @@ static int read_concat(const struct reader *r, const struct qfs_recipe *node, in
             continue;
         }
         int64_t n = QFS_MIN(count, have - first);
-        int rc = read_node(r, node->operands[i], first, n, out);
+        int rc = qfs_recipe_node(r, node->operands[i], first, n, out);
         if (rc < 0)
             return rc;
         first = 0;
@@ -125,14 +117,15 @@ static void apply(enum qfs_op op, double number, float *x, int64_t count)
     }
 }
 
-static int read_unary(const struct reader *r, const struct qfs_recipe *node, int64_t first,
+static int read_unary(const struct qfs_reader *r, const struct qfs_recipe *node, int64_t first,
                       int64_t count, uint8_t *out)
 {
     const struct qfs_recipe *operand = node->operands[0];
     uint8_t *raw = malloc((size_t)count * qfs_dtypes[operand->dtype].size);
     float *floats =
         node->dtype == QFS_DTYPE_F32 ? (float *)out : malloc((size_t)count * sizeof(float));
-    int rc = raw && floats ? read_node(r, operand, first, count, raw) : qfs_fail_memory(r->error);
+    int rc =
+        raw && floats ? qfs_recipe_node(r, operand, first, count, raw) : qfs_fail_memory(r->error);
     if (rc == 0) {
         qfs_decode(r->kernels, operand->dtype, raw, floats, count);
         apply(node->op, node->number, floats, count);
@@ -159,7 +152,7 @@ int qfs_source_blocks_check(const struct qfs_tensor *tensor, const void *blocks,
 }
 
 /* Weights that stand in blocks in a GGUF file, as floats. Whole blocks only. */
-static int read_blocks(const struct reader *r, const struct qfs_tensor *tensor, int64_t first,
+static int read_blocks(const struct qfs_reader *r, const struct qfs_tensor *tensor, int64_t first,
                        int64_t count, float *out)
 {
     const struct qfs_type_info *info = qfs_type_info(tensor->type);
@@ -181,8 +174,8 @@ static int read_blocks(const struct reader *r, const struct qfs_tensor *tensor, 
     return rc;
 }
 
-static int read_node(const struct reader *r, const struct qfs_recipe *node, int64_t first,
-                     int64_t count, uint8_t *out)
+int qfs_recipe_node(const struct qfs_reader *r, const struct qfs_recipe *node, int64_t first,
+                    int64_t count, uint8_t *out)
 {
     size_t size = qfs_dtypes[node->dtype].size;
     switch (node->op) {
@@ -198,6 +191,14 @@ static int read_node(const struct reader *r, const struct qfs_recipe *node, int6
         return read_view(r, node, first, count, out);
     case QFS_OP_CONCAT:
         return read_concat(r, node, first, count, out);
+    case QFS_OP_SCALE:
+    case QFS_OP_UNSCALE:
+    case QFS_OP_OFFSET:
+        return qfs_recipe_scale(r, node, first, count, (float *)out);
+    case QFS_OP_UNPACK:
+        return qfs_recipe_unpack(r, node, first, count, (float *)out);
+    case QFS_OP_GPTQ:
+        return qfs_recipe_gptq(r, node, first, count, (float *)out);
     default:
         return read_unary(r, node, first, count, out);
     }
@@ -208,6 +209,6 @@ int qfs_recipe_read(const struct qfs_kernels *kernels, const struct qfs_model *m
                     struct qfs_error *error)
 {
     struct qfs_error local;
-    struct reader reader = {kernels, model, error ? error : &local};
-    return read_node(&reader, recipe, first, count, out);
+    struct qfs_reader reader = {kernels, model, error ? error : &local};
+    return qfs_recipe_node(&reader, recipe, first, count, out);
 }

@@ -24,12 +24,24 @@ enum qfs_op {
     QFS_OP_MUL,     /* operand * number, rounded in dtype */
     QFS_OP_NEG_EXP, /* -exp(operand), torch's exp */
     QFS_OP_CAST,    /* operand to dtype, nearest even */
+
+    /* What a released checkpoint packs, to floats (dtype F32); quant/recipe_dequant.c */
+    QFS_OP_SCALE,   /* operand 0 * operand 1; strides: how many elements of each axis share one of
+                     * operand 1's (which has as many axes), 0: all of them */
+    QFS_OP_UNSCALE, /* operand 0 / operand 1, likewise */
+    QFS_OP_OFFSET,  /* operand 0 - operand 1, likewise */
+    QFS_OP_UNPACK,  /* integers of `bits` bits, lowest first, out of each of operand 0's integers: a
+                     * new axis `axis` */
+    QFS_OP_GPTQ,    /* operands qweight [in / n, out], qzeros [groups, out / n], scales [groups, out],
+                     * g_idx [in]: scales[g_idx] * (weight - zeros[g_idx] - number), transposed; `bits`
+                     * bits a weight, n to an integer */
 };
 
 struct qfs_recipe {
     enum qfs_op op;
     enum qfs_dtype dtype; /* of the result: F32, F16 or BF16 (BF16 only straight from a source) */
     uint8_t ndim;
+    uint8_t axis, bits;            /* UNPACK; bits: GPTQ too */
     int64_t shape[QFS_MAX_DIMS];   /* outermost first */
     int64_t strides[QFS_MAX_DIMS]; /* VIEW: in elements of the contiguous operand */
     int64_t start;                 /* VIEW: first element of the operand */
