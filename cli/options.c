@@ -92,6 +92,8 @@ static const struct option_row rows[] = {
      "the first part of a split view holds no tensors"},
     {"allow-requantize", 0, NULL, FLAG, AT(views.allow_requantize), VIEWS,
      "quantize tensors that are quantized already"},
+    {"verify-source", 0, NULL, FLAG, AT(views.verify_source), READERS,
+     "read all weights first: what they are is what their content is"},
     {"reference", 0, "LIB", TEXT, AT(reference), CLI_BENCH, "compare with this libggml-base"},
 };
 

@@ -339,6 +339,8 @@ int qfs_source_open_on(const char *path, const struct qfs_options *options,
         rc = set_view_options(source, options, error);
     if (rc == 0)
         rc = qfs_model_open(path, &source->model, error);
+    if (rc == 0 && options->verify_source)
+        rc = qfs_model_verify(source->model, error);
     if (rc == 0 && source->model->gguf && source->view_options.outtype >= 0)
         rc = qfs_fail(error, EINVAL,
                       "%s: outtype is of the file that a model directory is converted to first; a "

@@ -54,6 +54,9 @@ struct qfs_options {
     const char *split_max_tensors; /* "128" */
     bool no_tensor_first_split;    /* the first part holds keys only */
 
+    /* -- the source */
+    bool verify_source; /* read all weights when it is opened: its content says what it is */
+
     /* -- work and memory */
     unsigned threads; /* 0: one a core */
     uint64_t memory;  /* bytes of chunks held at a time; 0: QFS_DEFAULT_MEMORY */

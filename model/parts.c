@@ -117,25 +117,32 @@ static int read_index(struct qfs_model *model, struct qfs_arena *scratch, struct
     return 0;
 }
 
+bool qfs_part_hub_digest(int dir_fd, const char *name, char ret_hex[65])
+{
+    char link[512];
+    ssize_t n = readlinkat(dir_fd, name, link, sizeof(link) - 1);
+    if (n <= 0 || n == (ssize_t)sizeof(link) - 1)
+        return false;
+    link[n] = 0;
+    const char *base = strrchr(link, '/');
+    base = base ? base + 1 : link;
+    if (strlen(base) != 64 || strspn(base, "0123456789abcdef") != 64)
+        return false;
+    memcpy(ret_hex, base, 65);
+    return true;
+}
+
 struct qfs_digest qfs_part_identity(int dir_fd, const char *name, const struct stat *st,
                                     struct qfs_digest header)
 {
-    char link[512];
+    char hex[65];
     struct {
         uint64_t dev, ino, size, mtime_s, mtime_ns;
         struct qfs_digest header;
     } facts = {(uint64_t)st->st_dev,         (uint64_t)st->st_ino,          (uint64_t)st->st_size,
                (uint64_t)st->st_mtim.tv_sec, (uint64_t)st->st_mtim.tv_nsec, header};
-    ssize_t n = readlinkat(dir_fd, name, link, sizeof(link) - 1);
-    if (n > 0 && n < (ssize_t)sizeof(link) - 1) {
-        link[n] = 0;
-        const char *base = strrchr(link, '/');
-        base = base ? base + 1 : link;
-        size_t digits = strspn(base, "0123456789abcdef");
-        if (base[digits] == 0 && digits == 64)
-            return qfs_hash(base, digits);
-    }
-    return qfs_hash(&facts, sizeof(facts));
+    return qfs_part_hub_digest(dir_fd, name, hex) ? qfs_hash(hex, 64)
+                                                  : qfs_hash(&facts, sizeof(facts));
 }
 
 static int open_part(struct qfs_model *model, const char *name, struct qfs_error *error)

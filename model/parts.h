@@ -6,6 +6,9 @@
 
 #include <sys/stat.h>
 
+/* The SHA-256 that a hub cache's link says its blob has. False: it is no such link. */
+bool qfs_part_hub_digest(int dir_fd, const char *name, char ret_hex[65]);
+
 /* What tells this file from any other: a hub blob's name is its content's digest; other files are
  * told apart by where they are, how large, when written, and what their header says. */
 struct qfs_digest qfs_part_identity(int dir_fd, const char *name, const struct stat *st,

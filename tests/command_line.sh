@@ -59,6 +59,18 @@ t 'offset and length' sh -c "'$quantfs' cat '$model' $view --offset 12345 --leng
 t 'no cache' sh -c "'$quantfs' cat --no-cache '$model' $view | cmp - '$work/whole'"
 t 'cp' "$quantfs" cp "$model" $view "$work/copy"
 t 'cp is the same' cmp "$work/copy" "$work/whole"
+t 'a verified source' sh -c "'$quantfs' cat --verify-source '$model' $view | cmp - '$work/whole'"
+hub=$work/hub/models--o--tiny-llama
+mkdir -p "$hub/blobs" "$hub/snapshots/1" "$hub/refs"
+printf 1 >"$hub/refs/main"
+cp "$model"/*.json "$model"/*.model "$hub/snapshots/1"
+digest=$(sha256sum <"$model/model.safetensors" | cut -c1-64)
+cp "$model/model.safetensors" "$hub/blobs/$digest"
+ln -s "../../blobs/$digest" "$hub/snapshots/1/model.safetensors"
+"$quantfs" cat --no-cache "$hub" $view >"$work/hub.gguf"
+t 'a verified hub blob' sh -c "'$quantfs' cat --verify-source '$hub' $view | cmp - '$work/hub.gguf'"
+printf x | dd of="$hub/blobs/$digest" bs=1 seek=123456 conv=notrunc 2>"$work/err"
+exits 1 "$quantfs" cat --verify-source "$hub" $view
 t 'cache stat' sh -c "'$quantfs' cache stat --json | grep -q '\"chunks\"'"
 t 'cache verify' "$quantfs" cache verify
 t 'cache clear' "$quantfs" cache clear

@@ -98,6 +98,9 @@ struct qfs_model {
  * weights. */
 int qfs_model_open(const char *path, struct qfs_model **ret_model,
                    struct qfs_error *error) QFS_MUST_USE;
+/* Reads all weights: the files' identities become those of their content, and a hub blob whose content
+ * is not what its name says is an error. For a model that nothing else uses yet. */
+int qfs_model_verify(struct qfs_model *model, struct qfs_error *error) QFS_MUST_USE;
 void qfs_model_close(struct qfs_model *model);
 
 const struct qfs_tensor *qfs_model_tensor(const struct qfs_model *model, const char *name);
