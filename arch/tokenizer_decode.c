@@ -329,3 +329,15 @@ int qfs_decode_tokens(struct qfs_tokenizer *t, struct qfs_text *tokens, size_t c
     qfs_buffer_done(&text);
     return rc;
 }
+
+struct qfs_text qfs_text_spell(struct qfs_arena *arena, struct qfs_text bytes)
+{
+    char *text = qfs_arena_alloc(arena, bytes.size * 2 + 1), *to = text;
+    for (size_t i = 0; text && i < bytes.size; i++) {
+        uint32_t c = qfs_byte_character((uint8_t)bytes.data[i]); /* below U+0144 */
+        if (c >= 0x80)
+            *to++ = (char)(0xC0 | c >> 6);
+        *to++ = (char)(c < 0x80 ? c : 0x80 | (c & 0x3F));
+    }
+    return (struct qfs_text){text, text ? (size_t)(to - text) : 0};
+}

@@ -33,6 +33,8 @@ bool qfs_python_space(uint32_t point);
 /* text.replace(from, to); NULL data when out of memory. */
 struct qfs_text qfs_text_replace(struct qfs_arena *arena, struct qfs_text text, const char *from,
                                  const char *to);
+/* Bytes as byte-level tokenizers write them (bytes_to_unicode); NULL data when out of memory. */
+struct qfs_text qfs_text_spell(struct qfs_arena *arena, struct qfs_text bytes);
 /* base64.b64decode: characters that are no digits are passed over; -EINVAL where padding is wrong. */
 int qfs_base64_decode(struct qfs_arena *arena, struct qfs_text text,
                       struct qfs_text *ret_bytes) QFS_MUST_USE;

@@ -9,12 +9,6 @@ static int begin(struct qfs_conversion *conversion, struct qfs_arena *arena,
 {
     const struct qfs_model *model = conversion->model;
     const struct qfs_json *config;
-    if (qfs_vocab_file_exists(model, "tekken.json") &&
-        !qfs_vocab_file_exists(model, "tokenizer.json"))
-        return qfs_fail(error, ENOTSUP,
-                        "%s/tekken.json: Mistral's own tokenizer format is not supported, add the "
-                        "tokenizer.json of the transformers version",
-                        model->path);
     int rc = qfs_vocab_read_json(arena, model, "tokenizer_config.json", &config, error);
     if (rc < 0 || !config)
         return rc;
@@ -51,6 +45,9 @@ int qfs_vocab_llama(struct qfs_conversion *conversion, const struct qfs_json *hp
                     struct qfs_error *error)
 {
     struct qfs_arena arena = {0};
+    if (qfs_vocab_file_exists(conversion->model, "tekken.json") &&
+        !qfs_vocab_file_exists(conversion->model, "tokenizer.json"))
+        return qfs_vocab_mistral(conversion, false, error);
     int rc = begin(conversion, &arena, error);
     qfs_arena_done(&arena);
     if (rc == 0)

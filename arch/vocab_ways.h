@@ -31,8 +31,10 @@ int qfs_vocab_rwkv_world(struct qfs_conversion *conversion, const struct qfs_jso
  * tokens. vocab_builtin.c */
 int qfs_vocab_builtin(struct qfs_conversion *conversion, const char *name, int64_t vocab_size,
                       struct qfs_error *error) QFS_MUST_USE;
-/* _set_vocab_mistral: tekken.json or tokenizer.model.vN as mistral_common reads them. vocab_mistral.c */
-int qfs_vocab_mistral(struct qfs_conversion *conversion, struct qfs_error *error) QFS_MUST_USE;
+/* _set_vocab_mistral: tekken.json or tokenizer.model.vN as mistral_common reads them. `own_format`: the
+ * model is in Mistral's format, whose chat_template.jinja counts. vocab_mistral.c */
+int qfs_vocab_mistral(struct qfs_conversion *conversion, bool own_format,
+                      struct qfs_error *error) QFS_MUST_USE;
 /* _set_vocab_plamo: tokenizer.jsonl. vocab_plamo.c */
 int qfs_vocab_plamo(struct qfs_conversion *conversion, const struct qfs_json *hparams,
                     struct qfs_error *error) QFS_MUST_USE;

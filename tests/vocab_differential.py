@@ -495,6 +495,48 @@ def unigram_case(r, d):
     return r.choice(['tokenizer', 'tokenizer', 'xlmroberta', 'xlmroberta'] if not wordlevel else ['tokenizer'])
 
 
+def ranks(r, words):
+    """Byte strings by rank: all bytes, then words built up from pairs."""
+    found = {bytes([b]): b for b in range(256)}
+    for word in words:
+        parts = [bytes([b]) for b in word]
+        while len(parts) > 1:
+            i = r.randrange(len(parts) - 1)
+            parts[i:i + 2] = [parts[i] + parts[i + 1]]
+            found.setdefault(parts[i], len(found))
+    return found
+
+
+def mistral_case(r, d):
+    """tekken.json, or SentencePiece models with a version in their names."""
+    write(d / 'config.json', {'architectures': ['MistralForCausalLM'], 'model_type': 'mistral', 'vocab_size': 500})
+    method = r.choice(['mistral', 'mistral', 'llama'])
+    if r.random() < .4:
+        data, _ = sentencepiece(r)
+        for name in r.sample(['tokenizer.model', 'tokenizer.model.v1', 'tokenizer.model.v2', 'tokenizer.model.v3', 'tokenizer.model.v7', 'tokenizer.model.v7m1', 'tokenizer.model.v11', 'x.y.model', 'tokenizer.model.v9', 'mm.model'], r.choice([1, 1, 2])):
+            (d / name).write_bytes(data)
+        return 'mistral'
+    found = ranks(r, [w.encode() for w in WORDS] + [(' ' + w).encode() for w in r.sample(WORDS, 20)])
+    vocab = [{'rank': i, 'token_bytes': base64.b64encode(b).decode(), 'token_str': b.decode() if b.isascii() else None} for b, i in found.items()]
+    names = ['<unk>', '<s>', '</s>', '[INST]', '[/INST]', '[AVAILABLE_TOOLS]', '[/AVAILABLE_TOOLS]', '[TOOL_RESULTS]', '[/TOOL_RESULTS]', '[TOOL_CALLS]', '[IMG]', '<pad>', '[IMG_BREAK]', '[IMG_END]', '[PREFIX]', '[MIDDLE]', '[SUFFIX]',
+             '[SYSTEM_PROMPT]', '[/SYSTEM_PROMPT]', '[TOOL_CONTENT]', '[ARGS]', '[CALL_ID]', '[THINK]', '[/THINK]', '[AUDIO]', '[BEGIN_AUDIO]', '[MODEL_SETTINGS]', '[/MODEL_SETTINGS]']
+    special = [{'rank': i, 'token_str': n, 'is_control': True} for i, n in enumerate(names)]
+    version = r.choice(['v3', 'v3', 'v7', 'v11', 'v13', 'v15', 'v1', 'v9'] if r.random() < .5 else ['v3', 'v7', 'v11', 'v13'])
+    nspecial = r.choice([40, 28, 33])
+    data = {'config': {'pattern': SPLITS[0], 'num_vocab_tokens': len(vocab), 'default_vocab_size': nspecial + len(vocab) - r.choice([0, 0, 30]), 'default_num_special_tokens': nspecial, 'version': version}, 'vocab': vocab}
+    if version not in ('v3', 'v7') or r.random() < .5:
+        data['special_tokens'] = r.choice([special, special, special, None])
+    if r.random() < .1:
+        damage(r, data)
+    folder = d / r.choice(['.', '.', '.', 'sub'])
+    folder.mkdir(exist_ok=True)
+    write(folder / 'tekken.json', data)
+    if r.random() < .2:
+        write(d / 'tokenizer_config.json', {'add_prefix_space': True})
+    templates(r, d)
+    return method
+
+
 def python_literal(r, data):
     try:
         text = data.decode()

@@ -150,7 +150,7 @@ static int run_llama_spm(struct qfs_conversion *conversion, const struct qfs_jso
 static int run_mistral(struct qfs_conversion *conversion, const struct qfs_json *hparams,
                        struct qfs_error *error)
 {
-    return qfs_vocab_mistral(conversion, error);
+    return qfs_vocab_mistral(conversion, false, error);
 }
 
 static int run_xlmroberta(struct qfs_conversion *conversion, const struct qfs_json *hparams,
@@ -279,7 +279,7 @@ static int dump(method_fn *run, char *path)
     struct qfs_error error = {0};
     struct qfs_arena arena = {0};
     struct qfs_model model = {.dir_fd = -1, .path = path};
-    struct qfs_conversion conversion = {.model = &model};
+    struct qfs_conversion conversion = {.model = &model, .arch = "llama"};
     int rc = 1;
     conversion.kvs.arena = &conversion.arena;
     model.dir_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
