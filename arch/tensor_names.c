@@ -79,8 +79,7 @@ static bool look_up(const struct qfs_converter *c, const char *name, size_t size
         size_t end = i;
         while (end < size && name[end] >= '0' && name[end] <= '9')
             end++;
-        bool whole = end > i && end - i < 10 && (i == 0 || name[i - 1] == '.') &&
-                     (end == size || name[end] == '.') && (name[i] != '0' || end == i + 1);
+        bool whole = end > i && end - i < 10 && (name[i] != '0' || end == i + 1);
         if (whole) {
             int64_t bid = strtoll(name + i, NULL, 10);
             memcpy(pattern, name, i);

@@ -310,9 +310,11 @@ static int convert(struct qfs_source *source, struct qfs_error *error)
     if ((rc < 0 || other != -ENOENT) && (rc == 0 || other == 0) && reason.text[0] &&
         source->options.warn)
         source->options.warn(source->options.warn_arg, reason.text);
-    if (rc < 0 && other < 0 && error)
-        *error = source->text_error;
-    return other < 0 ? rc : 0;
+    if (rc == 0 || other == 0)
+        return 0;
+    return reason.text[0] ? qfs_fail(error, -rc, "%.500s; and its encoders: %.400s",
+                                     source->text_error.text, reason.text)
+                          : qfs_fail(error, -rc, "%s", source->text_error.text);
 }
 
 int qfs_source_open_on(const char *path, const struct qfs_options *options,
