@@ -6,13 +6,22 @@
 /* A line each, in the order of the alphabet. */
 /* clang-format off */
 #define FAMILIES(family) \
+    family(audio_flamingo3) \
     family(cogvlm_vision) \
     family(gemma3_vision) \
+    family(glm4v_vision) \
+    family(glmasr) \
     family(internvl) \
     family(lighton_ocr) \
     family(llama4_vision) \
     family(llava) \
-    family(smolvlm)
+    family(meralion2) \
+    family(qwen2audio) \
+    family(qwen2vl_vision) \
+    family(qwen3vl_vision) \
+    family(smolvlm) \
+    family(ultravox) \
+    family(voxtral_audio)
 /* clang-format on */
 
 #define DECLARE(name) extern const struct qfs_family qfs_family_##name;

@@ -194,6 +194,21 @@ int qfs_split_qkv(struct qfs_converter *c, const struct qfs_recipe *data, const 
     return rc;
 }
 
+const struct qfs_recipe *qfs_lazy_columns(struct qfs_converter *c, const struct qfs_recipe *a,
+                                          int count)
+{
+    int64_t shape[QFS_MAX_DIMS] = {0};
+    if (!a)
+        return NULL;
+    if (a->ndim + count > QFS_MAX_DIMS) {
+        (void)qfs_fail(c->error, EINVAL, "%s: a bias has too many dimensions", c->model->path);
+        return NULL;
+    }
+    for (int i = 0; i < a->ndim + count; i++)
+        shape[i] = i < a->ndim ? a->shape[i] : 1;
+    return qfs_lazy_reshape(c, a, a->ndim + count, shape);
+}
+
 int qfs_split_frames(struct qfs_converter *c, const struct qfs_recipe *data, const char *name,
                      int bid)
 {

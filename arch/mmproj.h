@@ -91,6 +91,12 @@ bool qfs_holds_any(const char *name, const char *const *parts);
 /* A fused attention matrix or bias, cut in three; `from` of its name becomes each of `to`. */
 int qfs_split_qkv(struct qfs_converter *c, const struct qfs_recipe *data, const char *name, int bid,
                   const char *from, const char *const to[3]);
+/* `count` new axes of one element at the end: unsqueeze(-1). */
+const struct qfs_recipe *qfs_lazy_columns(struct qfs_converter *c, const struct qfs_recipe *a,
+                                          int count);
+/* WhisperEncoderModel.modify_tensors: biases of convolutions become columns. */
+int qfs_whisper_tensor(struct qfs_converter *c, const struct qfs_recipe *data, const char *name,
+                       int bid);
 /* A convolution over two frames becomes two: v.patch_embd.weight and .weight.1. */
 int qfs_split_frames(struct qfs_converter *c, const struct qfs_recipe *data, const char *name,
                      int bid);

@@ -312,8 +312,8 @@ static int convert(struct qfs_source *source, struct qfs_error *error)
         source->options.warn(source->options.warn_arg, reason.text);
     if (rc == 0 || other == 0)
         return 0;
-    return reason.text[0] ? qfs_fail(error, -rc, "%.500s; and its encoders: %.400s",
-                                     source->text_error.text, reason.text)
+    return reason.text[0] ? qfs_fail(error, -rc, "%.290s; its language model: %.250s", reason.text,
+                                     source->text_error.text)
                           : qfs_fail(error, -rc, "%s", source->text_error.text);
 }
 
