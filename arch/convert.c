@@ -6,17 +6,13 @@
 
 static int unknown_class(struct qfs_converter *c, const char *name)
 {
-    struct qfs_buffer known = {0};
-    size_t count;
-    const struct qfs_family *const *families = qfs_families(&count);
-    for (size_t i = 0; i < count; i++)
-        for (const char *const *class = families[i]->hf_classes; *class; class ++)
-            qfs_buffer_printf(&known, "%s%s", known.size ? ", " : "", *class);
-    int rc = qfs_fail(
-        c->error, ENOTSUP, "%s/config.json: architecture %.80s is not known; known are %.*s",
-        c->model->path, name, (int)QFS_MIN(known.size, (size_t)400), (char *)known.data);
-    qfs_buffer_done(&known);
-    return rc;
+    enum { NEAREST = 3 };
+    const char *near[NEAREST];
+    size_t count = qfs_classes_near(name, near, NEAREST);
+    return qfs_fail(c->error, ENOTSUP,
+                    "%s/config.json: architecture %.80s is not one of the %zu that are known; "
+                    "nearest to it are %s, %s and %s",
+                    c->model->path, name, count, near[0], near[1], near[2]);
 }
 
 static int find_family(struct qfs_converter *c)

@@ -92,7 +92,7 @@ enum {
     QFS_QUANT_HALF_OR_F32 = -3, /* F16 if the outtype is F16, else F32 */
 };
 
-struct qfs_lazy { /* an entry of the converter's model_tensors */
+struct qfs_lazy {     /* an entry of the converter's model_tensors */
     const char *name; /* NULL: was removed, in a dequant hook only */
     const struct qfs_recipe *recipe;
 };
@@ -112,8 +112,8 @@ struct qfs_converter {
     struct qfs_lazy *tensors; /* model_tensors: filtered and renamed, in order */
     size_t ntensors, tensors_capacity;
     struct qfs_map tensor_index; /* their names → number in tensors; read with qfs_tensor_find */
-    struct qfs_map names;     /* source name pattern → tensor number, for this architecture */
-    struct qfs_map emitted;   /* tensor names written so far */
+    struct qfs_map names;        /* source name pattern → tensor number, for this architecture */
+    struct qfs_map emitted;      /* tensor names written so far */
     struct qfs_map experts;   /* expert weights seen so far: name → const struct qfs_recipe * */
     int64_t *experts_waiting; /* by layer, then second ones by layer: kept and not yet taken */
     void *state;              /* the family's own */
@@ -135,6 +135,9 @@ int qfs_convert_gguf(struct qfs_conversion *out, struct qfs_error *error) QFS_MU
 /* The family that answers to a class name, NULL if none. list.c, list_mmproj.c */
 const struct qfs_family *qfs_family_find(const char *hf_class);
 const struct qfs_family *qfs_mmproj_family_find(const char *hf_class);
+/* The `wanted` class names of all families that look most like `name`, best first; how many there
+ * are in all. */
+size_t qfs_classes_near(const char *name, const char **ret_names, size_t wanted);
 /* All families of language models; their number in *ret_count. */
 const struct qfs_family *const *qfs_families(size_t *ret_count);
 

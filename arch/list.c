@@ -178,3 +178,38 @@ const struct qfs_family *qfs_family_find(const char *hf_class)
                 return families[i];
     return NULL;
 }
+
+/* Letters to change, add and remove between two names; names of classes are short. */
+static size_t distance(const char *a, const char *b)
+{
+    enum { LONGEST = 96 };
+    size_t row[LONGEST + 1], na = strnlen(a, LONGEST), nb = strnlen(b, LONGEST);
+    for (size_t j = 0; j <= nb; j++)
+        row[j] = j;
+    for (size_t i = 1; i <= na; i++) {
+        size_t corner = row[0]; /* of the row before, left of j */
+        row[0] = i;
+        for (size_t j = 1; j <= nb; j++) {
+            size_t changed = corner + (a[i - 1] != b[j - 1]);
+            corner = row[j];
+            row[j] = QFS_MIN(changed, QFS_MIN(row[j], row[j - 1]) + 1);
+        }
+    }
+    return row[nb];
+}
+
+size_t qfs_classes_near(const char *name, const char **ret_names, size_t wanted)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < QFS_COUNT(families); i++)
+        for (const char *const *class = families[i]->hf_classes; *class; class ++) {
+            size_t at = QFS_MIN(count, wanted);
+            for (; at > 0 && distance(name, *class) < distance(name, ret_names[at - 1]); at--)
+                if (at < wanted)
+                    ret_names[at] = ret_names[at - 1];
+            if (at < wanted)
+                ret_names[at] = *class;
+            count++;
+        }
+    return count;
+}
