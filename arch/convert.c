@@ -10,7 +10,7 @@ static int unknown_class(struct qfs_converter *c, const char *name)
     const char *near[NEAREST];
     size_t count = qfs_classes_near(name, near, NEAREST);
     return qfs_fail(c->error, ENOTSUP,
-                    "%s/config.json: architecture %.80s is not one of the %zu that are known; "
+                    "%s/config.json: architecture %.80s is not known, as %zu others are; "
                     "nearest to it are %s, %s and %s",
                     c->model->path, name, count, near[0], near[1], near[2]);
 }
