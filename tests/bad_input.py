@@ -68,7 +68,7 @@ def no_config(d):
     (d / 'config.json').unlink()
 
 
-@case('config.json', 'Unheard', 'LlamaForCausalLM')
+@case('config.json', 'Unheard', 'nearest', 'ForCausalLM')
 def unknown_architecture(d):
     edit_json(d / 'config.json', lambda c: c.update(architectures=['UnheardForCausalLM']))
 
