@@ -1,7 +1,6 @@
 /* Jais, a GPT-2 with ALiBi whose embeddings and output are scaled, and Jais 2. */
 #include "converter.h"
 
-#include <math.h>
 #include <string.h>
 
 static const char *const jais_classes[] = {"JAISLMHeadModel", NULL};
@@ -26,28 +25,6 @@ static int read_scales(struct qfs_converter *c, struct scales *ret)
     return rc;
 }
 
-/* What ALiBi's slope of the first head says of the largest bias. */
-static int put_alibi(struct qfs_converter *c, const struct qfs_recipe *slopes)
-{
-    int64_t nheads = 0, power = 1;
-    int rc = qfs_hparam_count(c, &nheads, "n_head");
-    if (rc < 0)
-        return rc;
-    while (power * 2 <= nheads)
-        power *= 2;
-    if (slopes->ndim == 0 || qfs_recipe_count(slopes) != slopes->shape[0])
-        return qfs_fail(c->error, EINVAL, "%s: ALiBi's slopes are not one for each head",
-                        c->model->path);
-    float *values = qfs_arena_array(c->arena, (size_t)slopes->shape[0], sizeof(*values));
-    if (!values)
-        return qfs_fail_memory(c->error);
-    if ((rc = qfs_small_floats(c, slopes, values, slopes->shape[0])) < 0)
-        return rc;
-    qfs_put_f32(c, "attention.max_alibi_bias",
-                -rint(log2((double)values[0]) * (double)power) + 0.0);
-    return 0;
-}
-
 static int filter(struct qfs_converter *c, const char *name, const char **ret_name)
 {
     *ret_name = NULL;
@@ -61,7 +38,11 @@ static int tensor(struct qfs_converter *c, const struct qfs_recipe *data, const 
     struct scales scales;
     int rc;
     if (qfs_ends_with(name, "relative_pe.slopes"))
-        return put_alibi(c, data);
+        return qfs_fail(
+            c->error, ENOTSUP,
+            "%s: tensor %s: llama.cpp v0.5.0's converter stops at ALiBi's slopes, which "
+            "it wants to read before there is a value",
+            c->model->path, name);
     if ((rc = read_scales(c, &scales)) < 0)
         return rc;
     for (size_t i = 0; i < QFS_COUNT(transposed); i++)
@@ -77,11 +58,10 @@ static int tensor(struct qfs_converter *c, const struct qfs_recipe *data, const 
     return qfs_emit(c, data, name, new_name, bid);
 }
 
-/* The key comes with the last tensor, before all others. */
+/* Written behind the last tensor, before all other keys. */
 static int finish(struct qfs_converter *c)
 {
-    if (!qfs_kv_find(&c->out->kvs, qfs_key(c, "attention.max_alibi_bias")))
-        qfs_put_f32(c, "attention.max_alibi_bias", 8);
+    qfs_put_f32(c, "attention.max_alibi_bias", 8);
     return 0;
 }
 

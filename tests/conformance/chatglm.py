@@ -3,7 +3,7 @@ from conformance import Row
 GLM = dict(hidden_size=256, num_layers=2, num_attention_heads=4, kv_channels=64, ffn_hidden_size=512,
            multi_query_attention=True, multi_query_group_num=2, seq_length=8192, layernorm_epsilon=1e-5,
            add_bias_linear=False, add_qkv_bias=True, rmsnorm=True, rope_ratio=500, original_rope=True,
-           eos_token_id=[151643], pad_token_id=151643)
+           eos_token_id=[0], pad_token_id=0)
 
 
 def tensors(config):
@@ -21,8 +21,10 @@ def tensors(config):
     return out
 
 
+ADDED = ('<|endoftext|>', '[gMASK]', '<|user|>')
+
 ROWS = [
-    Row('glm-4-hf', 'GlmForCausalLM', tokenizer='qwen2', config=dict(head_dim=64, pad_token_id=0)),
-    Row('chatglm4', 'ChatGLMModel', tokenizer='qwen2', bare=True, tensors=tensors, config=dict(
-        model_type='chatglm', padded_vocab_size=151680, **GLM)),
+    Row('glm-4-hf', 'GlmForCausalLM', tokenizer='smollm2', added=ADDED, config=dict(head_dim=64, pad_token_id=0)),
+    Row('chatglm4', 'ChatGLMModel', tokenizer='smollm2', added=ADDED, bare=True, tensors=tensors, config=dict(
+        model_type='chatglm', padded_vocab_size=49408, vocab_size=49408, **GLM)),
 ]

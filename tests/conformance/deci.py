@@ -34,7 +34,10 @@ ROWS = [
         intermediate_size=None, rms_norm_eps=1e-5, rope_theta=500000.0, rope_scaling=dict(
             factor=8.0, high_freq_factor=4.0, low_freq_factor=1.0, original_max_position_embeddings=8192,
             rope_type='llama3'))),
-    Row('decilm-7b', 'DeciLMForCausalLM', tokenizer='llama-2', tensors=tensors, config=dict(
+    Row('nemotron-nas', 'DeciLMForCausalLM', tokenizer='llama-3.1', tensors=tensors, config=dict(
+        model_type='nemotron-nas', block_configs=BLOCKS, num_hidden_layers=4, num_key_value_heads=None,
+        intermediate_size=None, rms_norm_eps=1e-5, rope_theta=500000.0, rope_scaling=None)),
+    Row('decilm-7b', 'DeciLMForCausalLM', tokenizer='llama-3.1', tensors=tensors, config=dict(
         model_type='deci', num_key_value_heads=2, num_key_value_heads_per_layer=[2, 2], rms_norm_eps=1e-5,
         rope_theta=10000.0, rope_scaling=dict(type='dynamic', factor=2.0))),
 ]
