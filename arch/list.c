@@ -16,6 +16,7 @@
     family(bailingmoe2) \
     family(bailingmoe3) \
     family(bert) \
+    family(bitnet) \
     family(bloom) \
     family(chameleon) \
     family(chatglm) \

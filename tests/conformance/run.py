@@ -306,6 +306,9 @@ def compare(quantfs, model, kind, made, log):
 def auto_type(made):
     """The outtype that `auto` chose, as a view's name has it."""
     reader = gguf.GGUFReader(made)
+    if 'general.file_type' not in reader.fields:  # a few families do not write it
+        used = [t.tensor_type.name for t in reader.tensors if len(t.shape) > 1]
+        return next((t for t in used if t != 'F32'), 'F32')
     return {0: 'F32', 1: 'F16', 32: 'BF16'}[int(reader.fields['general.file_type'].contents())]
 
 
