@@ -81,3 +81,19 @@ def unigram(size, specials=('<pad>', '</s>', '<unk>'), unknown=2):
     out += field(2, field(3, 1) + field(4, size) + field(40, unknown))  # unigram, vocabulary size, unk_id
     # a character map that is no trie of anybody's: it is carried, never read
     return out + field(3, field(1, b'nmt_nfkc') + field(2, b'\x04\0\0\0abcd\0') + field(3, 1) + field(4, 1))
+
+
+def draft(nlayers, hidden, vocab=None, more=('shared_head.norm',)):
+    """A patch that adds a draft head: the last layer once more behind the others, with its own tensors."""
+    def patch(state):
+        import torch
+        last, extra = f'model.layers.{nlayers - 1}.', f'model.layers.{nlayers}.'
+        for name in [n for n in state if n.startswith(last)]:
+            state[extra + name[len(last):]] = state[name].flip(0).contiguous()
+        shapes = {'enorm': [hidden], 'hnorm': [hidden], 'eh_proj': [hidden, 2 * hidden], **{m: [hidden] for m in more}}
+        if vocab:
+            shapes.update({'embed_tokens': [vocab, hidden], 'shared_head.head': [vocab, hidden]})
+        for name, shape in shapes.items():
+            state[f'{extra}{name}.weight'] = torch.normal(0.0, 0.05, tuple(shape)).to(torch.bfloat16)
+        return state
+    return patch

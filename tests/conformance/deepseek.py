@@ -15,7 +15,32 @@ def deepseek(c):
     return {**out, **layer(1, c, mlp=mlp)}
 
 
+def ocr(c):
+    """DeepSeek-OCR: a language model with plain attention, and vision towers that belong to another file."""
+    n, text = c['hidden_size'], c['language_config']
+    out = {**ends(text), 'model.projector.layers.weight': [n, 128], 'model.sam_model.pos_embed': [1, 4, 4, 64],
+           'model.vision_model.embeddings.class_embedding': [64], 'model.image_newline': [n], 'model.view_seperator': [n]}
+    for i in range(text['num_hidden_layers']):
+        mlp = None
+        if i >= text['first_k_dense_replace']:
+            p = f'model.layers.{i}.mlp.'
+            mlp = {p + 'gate.weight': [4, n], **experts(p + 'experts', 4, n, text['moe_intermediate_size']),
+                   **gated(p + 'shared_experts', n, 2 * text['moe_intermediate_size'])}
+        out.update(layer(i, text, mlp=mlp))
+    return out
+
+
+OCR = dict(hidden_size=256, intermediate_size=512, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=4, moe_intermediate_size=256,
+           n_routed_experts=4, n_shared_experts=2, num_experts_per_tok=2, n_group=1, topk_group=1, topk_method='greedy', first_k_dense_replace=1,
+           kv_lora_rank=None, q_lora_rank=None, qk_nope_head_dim=0, qk_rope_head_dim=0, v_head_dim=0, use_mla=False, rm_head=False, lm_head=True,
+           max_position_embeddings=8192, vocab_size=49152, bos_token_id=0, eos_token_id=1, architectures=['DeepseekV2ForCausalLM'],
+           model_type='deepseek_v2', torch_dtype='bfloat16')
+
 ROWS = [
+    Row('deepseek-ocr', 'DeepseekOCRForCausalLM', tokenizer='smollm2', tensors=ocr, config=dict(
+        {k: v for k, v in OCR.items() if k not in ('architectures', 'model_type', 'torch_dtype')}, model_type='deepseek_vl_v2',
+        language_config=OCR, vision_config=dict(image_size=1024, mlp_ratio=3.7362, model_type='vision', width=dict()),
+        projector_config=dict(input_dim=128, n_embed=256, model_type='mlp_projector', projector_type='linear'))),
     Row('deepseek-moe', 'DeepseekForCausalLM', tokenizer='smollm2', tensors=deepseek, config=dict(
         model_type='deepseek', auto_map={'AutoConfig': 'configuration_deepseek.DeepseekConfig'}, n_routed_experts=4,
         n_shared_experts=2, num_experts_per_tok=2, first_k_dense_replace=1, moe_layer_freq=1, norm_topk_prob=False,
