@@ -2,7 +2,8 @@
 """A sparse directory of DeepSeek-V3's real size, and how long views of it take.
 
     giant.py make DIR                  61 layers, 256 experts, FP8 with block scales, 163 parts of holes
-    giant.py measure QUANTFS DIR       ls of all views: time and memory; any chunk of any view: time
+    giant.py measure BUILD DIR         ls of all views: time and memory; single reads of any view: time
+    giant.py types BUILD DIR SCHEMA    each tensor's type against llama.cpp's tests/snapshots/deepseek-v3.1.schema
 
 Weights are holes in the files (zeros), so 690 GB need some megabytes of disk. The tokenizer is that of the shared
 models (--tokenizer FOLDER: another).
@@ -10,8 +11,6 @@ models (--tokenizer FOLDER: another).
 import argparse
 import json
 import os
-import random
-import re
 import resource
 import shutil
 import struct
@@ -126,15 +125,50 @@ def run(*args, **kwargs):
     return text.decode(errors='replace'), took, use.ru_utime + use.ru_stime, use.ru_maxrss / 1024
 
 
-def measure(quantfs, model):
+def measure(build, model):
+    subprocess.run(['ninja', '-C', build, 'quantfs', 'tests/giant_read'], check=True, stdout=subprocess.DEVNULL)
     with tempfile.TemporaryDirectory() as cache:
         env = dict(os.environ, XDG_CACHE_HOME=cache)
-        text, took, cpu, memory = run(quantfs, 'ls', model, env=env)
-        views = [line for line in text.splitlines() if '.gguf' in line or re.match(r'\S+\s+\d', line)]
-        print(f'ls: {took:.2f} s, {cpu:.2f} s of processor time, {memory:.0f} MB, {len(views)} lines')
-        text, took, cpu, memory = run(quantfs, 'ls', model, env=env)
-        print(f'ls again: {took:.2f} s, {cpu:.2f} s of processor time, {memory:.0f} MB')
-    print(text)
+        for again in ('', ' again'):
+            text, took, cpu, memory = run(build + '/quantfs', 'ls', model, env=env)
+            print(f'ls{again}: {took:.2f} s, {cpu:.2f} s of processor time, {memory:.0f} MB, {text.count(".gguf")} views')
+        plan = json.loads(run(build + '/quantfs', 'plan', '--json', model, 'Q4_K_M', env=env)[0])
+        places = []
+        for part in ('token_embd', 'blk.3.attn_k_b', 'blk.3.attn_v_b', 'blk.60.ffn_down_exps', 'blk.60.ffn_gate_inp', 'output'):
+            tensor = next(t for t in plan['tensors'] if t['name'] == part + '.weight')
+            places += ['Q4_K_M', str(plan['data_offset'] + tensor['offset'] + tensor['bytes'] // 2)]
+        print(run(build + '/tests/giant_read', model, '-', '8', *places, env=env)[0], end='')
+
+
+def types(build, model, schema):
+    """Views that need an importance matrix are left out: one of this size would be larger than most models."""
+    sections, views = {}, run(build + '/quantfs', 'ls', model)[0]
+    with open(schema) as f:
+        for line in f:
+            words = line.split()
+            if line.startswith('['):
+                section = sections.setdefault(words[0][1:-1], (words[1], {}))
+            elif len(words) == 2 and not line.startswith('#'):
+                section[1][words[0]] = words[1]
+    differ = checked = 0
+    for name, (default, others) in sections.items():
+        if f'-{name}.gguf' not in views:
+            print(f'{name}: needs an importance matrix')
+            continue
+        plan = json.loads(run(build + '/quantfs', 'plan', '--json', model, name)[0])
+        for tensor in plan['tensors']:
+            expected = others.get(tensor['name'], default)
+            if tensor['type'] == 'f32' and expected != 'f32' and tensor['name'] not in others:
+                continue  # what is never quantized is not listed
+            checked += 1
+            if tensor['type'].lower() != expected.lower():
+                differ += 1
+                print(f'{name}: {tensor["name"]} is {tensor["type"]}, the snapshot says {expected}')
+        for lacking in set(others) - {t['name'] for t in plan['tensors']}:
+            differ += 1
+            print(f'{name}: {lacking} is missing')
+    print(f'{checked} types compared, {differ} differ')
+    return differ
 
 
 def main():
@@ -144,13 +178,19 @@ def main():
     m = sub.add_parser('make')
     m.add_argument('dir')
     m = sub.add_parser('measure')
-    m.add_argument('quantfs')
+    m.add_argument('build')
     m.add_argument('dir')
+    m = sub.add_parser('types')
+    m.add_argument('build')
+    m.add_argument('dir')
+    m.add_argument('schema')
     a = p.parse_args()
     if a.what == 'make':
         make(a.dir, a.tokenizer)
+    elif a.what == 'measure':
+        measure(os.path.abspath(a.build), a.dir)
     else:
-        measure(os.path.abspath(a.quantfs), a.dir)
+        sys.exit(types(os.path.abspath(a.build), a.dir, a.schema) != 0)
 
 
 if __name__ == '__main__':
