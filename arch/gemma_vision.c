@@ -1,7 +1,6 @@
 /* Gemma 3's vision encoder (SigLIP) and projector. */
 #include "mmproj.h"
 
-#include <math.h>
 #include <string.h>
 
 static const char *const gemma3_classes[] = {"Gemma3ForConditionalGeneration", NULL};
@@ -35,26 +34,6 @@ static int gemma3_force_quant(struct qfs_converter *c, const char *name, const c
     return qfs_mmproj_force_quant(c, name, new_name, bid, ndims);
 }
 
-/* How many patches, along one side, become one token. */
-static int put_scale_factor(struct qfs_converter *c)
-{
-    enum { USUAL = 4 };
-    int64_t ntokens, image_size, patch_size;
-    int rc;
-    if ((rc = qfs_config_size_or(c, c->mmproj->preprocessor, "image_seq_length", 256, &ntokens)) <
-            0 ||
-        (rc = qfs_config_size(c, c->hparams, "image_size", &image_size)) < 0 ||
-        (rc = qfs_config_size(c, c->hparams, "patch_size", &patch_size)) < 0)
-        return rc;
-    int64_t side = (int64_t)sqrt((double)ntokens);
-    if (side == 0 || patch_size == 0)
-        return qfs_config_wrong(c, "patch_size or image_seq_length", "a size");
-    int64_t factor = image_size / patch_size / side;
-    if (factor > 0 && factor != USUAL)
-        qfs_put_u32(c, "vision.projector.scale_factor", factor);
-    return 0;
-}
-
 static int gemma3_keys(struct qfs_converter *c)
 {
     int rc = qfs_mmproj_keys(c);
@@ -65,7 +44,7 @@ static int gemma3_keys(struct qfs_converter *c)
                              1e-6)) < 0)
         return rc;
     qfs_put_bool(c, "use_gelu", true);
-    return put_scale_factor(c);
+    return qfs_put_pool_factor(c);
 }
 
 const struct qfs_family qfs_family_gemma3_vision = {

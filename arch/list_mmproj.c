@@ -8,20 +8,33 @@
 #define FAMILIES(family) \
     family(audio_flamingo3) \
     family(cogvlm_vision) \
+    family(deepseek_ocr2_vision) \
+    family(deepseek_ocr_vision) \
+    family(dots_ocr_vision) \
     family(gemma3_vision) \
     family(glm4v_vision) \
+    family(glm5v) \
     family(glmasr) \
+    family(hunyuan_vision) \
     family(internvl) \
+    family(janus_vision) \
+    family(kimik25) \
+    family(kimivl) \
+    family(lfm2_vision) \
     family(lighton_ocr) \
     family(llama4_vision) \
     family(llava) \
     family(meralion2) \
+    family(minicpm_vision) \
+    family(paddleocr_vision) \
     family(qwen2audio) \
     family(qwen2vl_vision) \
     family(qwen3vl_vision) \
     family(smolvlm) \
     family(ultravox) \
-    family(voxtral_audio)
+    family(unlimited_ocr_vision) \
+    family(voxtral_audio) \
+    family(youtu_vision)
 /* clang-format on */
 
 #define DECLARE(name) extern const struct qfs_family qfs_family_##name;

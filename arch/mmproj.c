@@ -209,6 +209,16 @@ const struct qfs_recipe *qfs_lazy_columns(struct qfs_converter *c, const struct 
     return qfs_lazy_reshape(c, a, a->ndim + count, shape);
 }
 
+const struct qfs_recipe *qfs_patches_as_images(struct qfs_converter *c, const struct qfs_recipe *a,
+                                               int64_t side, int64_t nchannels)
+{
+    if (!a || a->ndim == 0)
+        return NULL;
+    const int64_t shape[] = {a->shape[0], side, side, nchannels};
+    const struct qfs_recipe *patches = qfs_lazy_reshape(c, a, 4, shape);
+    return qfs_lazy_swapaxes(c, qfs_lazy_swapaxes(c, patches, 1, 3), 2, 3);
+}
+
 int qfs_split_frames(struct qfs_converter *c, const struct qfs_recipe *data, const char *name,
                      int bid)
 {

@@ -79,6 +79,8 @@ int qfs_put_u32_from(struct qfs_converter *c, const char *key, const struct qfs_
 void qfs_put_projector(struct qfs_converter *c, const char *type);
 /* add_vision_use_gelu, …_silu as hidden_act of `dict` says; an error for any other. */
 int qfs_put_activation(struct qfs_converter *c, const struct qfs_json *dict);
+/* How many patches along one side become one token, where it is not Gemma 3's 4. */
+int qfs_put_pool_factor(struct qfs_converter *c);
 /* An error that names config.json and says what is wrong with it. */
 int qfs_config_wrong(struct qfs_converter *c, const char *key, const char *what);
 
@@ -94,6 +96,9 @@ int qfs_split_qkv(struct qfs_converter *c, const struct qfs_recipe *data, const 
 /* `count` new axes of one element at the end: unsqueeze(-1). */
 const struct qfs_recipe *qfs_lazy_columns(struct qfs_converter *c, const struct qfs_recipe *a,
                                           int count);
+/* A matrix over patches (row, column, channel) as a convolution (channel, row, column). */
+const struct qfs_recipe *qfs_patches_as_images(struct qfs_converter *c, const struct qfs_recipe *a,
+                                               int64_t side, int64_t nchannels);
 /* WhisperEncoderModel.modify_tensors: biases of convolutions become columns. */
 int qfs_whisper_tensor(struct qfs_converter *c, const struct qfs_recipe *data, const char *name,
                        int bid);

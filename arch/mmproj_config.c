@@ -1,6 +1,7 @@
 /* Reading the parts of config.json that encoders have, and writing what they say. */
 #include "mmproj.h"
 
+#include <math.h>
 #include <string.h>
 
 int qfs_config_wrong(struct qfs_converter *c, const char *key, const char *what)
@@ -117,5 +118,24 @@ int qfs_put_activation(struct qfs_converter *c, const struct qfs_json *dict)
         qfs_put_bool(c, "use_gelu", true);
     else
         return qfs_config_wrong(c, "hidden_act", "gelu or silu, which are all that llama.cpp has");
+    return 0;
+}
+
+int qfs_put_pool_factor(struct qfs_converter *c)
+{
+    enum { USUAL = 4 };
+    int64_t ntokens = 0, image_size = 0, patch_size = 0;
+    int rc;
+    if ((rc = qfs_config_size_or(c, c->mmproj->preprocessor, "image_seq_length", 256, &ntokens)) <
+            0 ||
+        (rc = qfs_config_size(c, c->hparams, "image_size", &image_size)) < 0 ||
+        (rc = qfs_config_size(c, c->hparams, "patch_size", &patch_size)) < 0)
+        return rc;
+    int64_t side = (int64_t)sqrt((double)ntokens);
+    if (side == 0 || patch_size == 0)
+        return qfs_config_wrong(c, "patch_size or image_seq_length", "a size");
+    int64_t factor = image_size / patch_size / side;
+    if (factor > 0 && factor != USUAL)
+        qfs_put_u32(c, "vision.projector.scale_factor", factor);
     return 0;
 }
