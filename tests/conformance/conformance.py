@@ -79,8 +79,8 @@ def unigram(size, specials=('<pad>', '</s>', '<unk>'), unknown=2):
     pieces += [(f'▁w{i}', -float(i), 1) for i in range(len(pieces), size)]
     out = b''.join(field(1, field(1, p.encode()) + field(2, s) + field(3, t)) for p, s, t in pieces[:size])
     out += field(2, field(3, 1) + field(4, size) + field(40, unknown))  # unigram, vocabulary size, unk_id
-    # a character map that is no trie of anybody's: it is carried, never read
-    return out + field(3, field(1, b'nmt_nfkc') + field(2, b'\x04\0\0\0abcd\0') + field(3, 1) + field(4, 1))
+    charsmap = (1024).to_bytes(4, 'little') + bytes(1024) + b'\0'  # an empty trie
+    return out + field(3, field(1, b'nmt_nfkc') + field(2, charsmap) + field(3, 1) + field(4, 1))
 
 
 def draft(nlayers, hidden, vocab=None, more=('shared_head.norm',)):

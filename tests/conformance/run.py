@@ -250,6 +250,7 @@ def release(row, full, out):
 def convert(model, out, *options):
     os.chdir(os.path.dirname(model))
     sys.argv = [TREE + '/convert_hf_to_gguf.py', os.path.basename(model), '--outfile', out, *options]
+    sys.path.insert(0, TREE)  # where a script finds its own folder, and this one its vocabularies
     import logging
     logging.root.handlers.clear()
     runpy.run_path(sys.argv[0], run_name='__main__')
