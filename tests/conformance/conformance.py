@@ -71,6 +71,8 @@ def unigram(size, specials=('<pad>', '</s>', '<unk>'), unknown=2):
     """A SentencePiece model of kind unigram with `size` pieces, as bytes."""
     import os
     import sys
+    import sentencepiece
+    from sentencepiece import sentencepiece_model_pb2
     sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + '/../golden')
     from make_model import field
     pieces = [(s, 0.0, 2 if i == unknown else 3) for i, s in enumerate(specials)]
@@ -79,7 +81,8 @@ def unigram(size, specials=('<pad>', '</s>', '<unk>'), unknown=2):
     pieces += [(f'▁w{i}', -float(i), 1) for i in range(len(pieces), size)]
     out = b''.join(field(1, field(1, p.encode()) + field(2, s) + field(3, t)) for p, s, t in pieces[:size])
     out += field(2, field(3, 1) + field(4, size) + field(40, unknown))  # unigram, vocabulary size, unk_id
-    charsmap = (1024).to_bytes(4, 'little') + bytes(1024) + b'\0'  # an empty trie
+    normalizer = sentencepiece.SentencePieceNormalizer(rule_name='nmt_nfkc').serialized_model_proto()
+    charsmap = sentencepiece_model_pb2.ModelProto.FromString(normalizer).normalizer_spec.precompiled_charsmap
     return out + field(3, field(1, b'nmt_nfkc') + field(2, charsmap) + field(3, 1) + field(4, 1))
 
 
