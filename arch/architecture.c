@@ -55,14 +55,14 @@ static const char *outer_class(struct qfs_converter *c)
 /* get_model_architecture */
 int qfs_architecture_find(struct qfs_converter *c, enum qfs_product product, const char **ret_name)
 {
-    const char *inner_key = product == QFS_PRODUCT_TEXT ? "text_config" : "vision_config";
+    const char *inner_key = product == QFS_PRODUCT_MMPROJ ? "vision_config" : "text_config";
     const struct qfs_json *inner = qfs_json_get(c->config, inner_key);
     const char *name = outer_class(c);
     if (inner && inner->kind != QFS_JSON_OBJECT)
         return qfs_fail(c->error, EINVAL, "%s/config.json: %s is not an object", c->model->path,
                         inner_key);
     const struct qfs_json *classes = qfs_json_get(inner, "architectures");
-    if (!qfs_json_is_null(classes) && !(product == QFS_PRODUCT_TEXT && outer_class_counts(name)))
+    if (!qfs_json_is_null(classes) && !(product != QFS_PRODUCT_MMPROJ && outer_class_counts(name)))
         name = qfs_json_string(qfs_json_at(classes, 0));
     if (!name)
         return qfs_fail(c->error, EINVAL,

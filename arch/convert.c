@@ -1,4 +1,5 @@
 /* The converter from start to end: which family, what config says, every tensor, every key. */
+#include "lora.h"
 #include "mmproj.h"
 
 #include <stdlib.h>
@@ -161,7 +162,7 @@ static int run(struct qfs_converter *c)
     int (*begin)(struct qfs_converter *) = NULL;
     int (*extra)(struct qfs_converter *) = NULL, (*finish)(struct qfs_converter *) = NULL;
     int (*vocab)(struct qfs_converter *) = NULL;
-    bool mmproj = c->out->product == QFS_PRODUCT_MMPROJ;
+    bool mmproj = c->out->product == QFS_PRODUCT_MMPROJ, lora = c->model->adapter;
     uint64_t nparams[3];
     int64_t nexperts;
     int rc;
@@ -176,18 +177,24 @@ static int run(struct qfs_converter *c)
     if (begin && (rc = begin(c)) < 0)
         return rc;
     c->out->arch = c->arch;
-    if ((rc = qfs_names_init(c)) < 0 || (rc = index_tensors(c)) < 0)
+    if ((rc = qfs_names_init(c)) < 0 || (rc = (lora ? qfs_lora_tensors : index_tensors)(c)) < 0)
         return rc;
     c->out->auto_outtype = guess_outtype(c);
     qfs_kv_string(&c->out->kvs, "general.architecture", c->arch);
 
-    if ((rc = qfs_unpack_tensors(c)) < 0)
+    if (!lora && (rc = qfs_unpack_tensors(c)) < 0)
         return rc;
-    if (extra && (rc = extra(c)) < 0)
+    if (extra && !lora && (rc = extra(c)) < 0)
         return rc;
-    for (size_t i = 0; i < c->ntensors; i++)
+    for (size_t i = 0; i < c->ntensors; i++) {
+        size_t before = c->out->ntensors;
         if ((rc = qfs_convert_tensor(c, c->tensors[i].recipe, c->tensors[i].name)) < 0)
             return rc;
+        if (lora && c->out->ntensors == before && !strcmp(c->tensors[i].name, "lm_head.weight"))
+            return qfs_fail(c->error, ENOTSUP,
+                            "%s: changes lm_head, which its base model does not have of its own",
+                            c->model->path);
+    }
     if (finish && (rc = finish(c)) < 0)
         return rc;
     for (int64_t i = 0; c->experts_waiting && i < 2 * c->block_count; i++)
@@ -200,12 +207,14 @@ static int run(struct qfs_converter *c)
         return qfs_fail(c->error, EINVAL, "%s: has no weights", c->model->path);
 
     count_parameters(c->out, nparams, &nexperts);
+    if (lora)
+        nparams[0] = qfs_lora_parameters(c->out);
     if ((rc = qfs_metadata_add(c->out, nparams, nexperts, c->error)) < 0)
         return rc;
-    if ((rc = qfs_put_keys(c)) < 0)
+    if ((rc = (lora ? qfs_lora_keys : qfs_put_keys)(c)) < 0)
         return rc;
     qfs_kv_u32(&c->out->kvs, "general.quantization_version", 2);
-    if (!mmproj && (rc = (vocab ? vocab : qfs_text_vocab)(c)) < 0)
+    if (!mmproj && !lora && (rc = (vocab ? vocab : qfs_text_vocab)(c)) < 0)
         return rc;
     return c->out->kvs.failed ? qfs_fail_memory(c->error) : 0;
 }
@@ -238,13 +247,14 @@ static int convert(const struct qfs_model *model, enum qfs_product product,
 int qfs_convert(const struct qfs_model *model, struct qfs_conversion **ret_conversion,
                 struct qfs_error *error)
 {
-    return convert(model, QFS_PRODUCT_TEXT, ret_conversion, error);
+    return convert(model, model->adapter ? QFS_PRODUCT_LORA : QFS_PRODUCT_TEXT, ret_conversion,
+                   error);
 }
 
 int qfs_convert_mmproj(const struct qfs_model *model, struct qfs_conversion **ret_conversion,
                        struct qfs_error *error)
 {
-    return convert(model, QFS_PRODUCT_MMPROJ, ret_conversion, error);
+    return model->adapter ? -ENOENT : convert(model, QFS_PRODUCT_MMPROJ, ret_conversion, error);
 }
 
 void qfs_conversion_free(struct qfs_conversion *conversion)

@@ -1,5 +1,5 @@
 /* From a source tensor to a tensor of the file: prepare_tensors' loop of the converter. */
-#include "converter.h"
+#include "lora.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -123,8 +123,8 @@ static bool stays_f32(const struct qfs_converter *c, const char *new_name, int b
     return false;
 }
 
-int qfs_emit(struct qfs_converter *c, const struct qfs_recipe *data, const char *name,
-             const char *new_name, int bid)
+static int emit(struct qfs_converter *c, const struct qfs_recipe *data, const char *name,
+                const char *new_name, int bid)
 {
     struct qfs_conversion *out = c->out;
     int (*force)(struct qfs_converter *, const char *, const char *, int, int) =
@@ -165,4 +165,34 @@ int qfs_emit(struct qfs_converter *c, const struct qfs_recipe *data, const char 
         tensor.keep_f32 = stays_f32(c, new_name, bid);
     out->tensors[out->ntensors++] = tensor;
     return 0;
+}
+
+/* LoraModel.modify_tensors: a pair becomes two tensors, norms stay as they are. */
+static int emit_pair(struct qfs_converter *c, const struct qfs_recipe *data, const char *name,
+                     const char *new_name, int bid)
+{
+    if (strstr(new_name, "_norm") && data->ndim == 1)
+        return emit(c, data, name, new_name, bid);
+    if (!qfs_is_lora(data) || strstr(new_name, "_norm"))
+        return qfs_fail(c->error, ENOTSUP,
+                        "%s: tensor %s becomes %s, which is no pair of matrices: the reference "
+                        "refuses it too",
+                        c->model->path, name, new_name);
+    const struct qfs_recipe *a = data->operands[0], *b = data->operands[1];
+    const char *a_name = qfs_arena_printf(c->arena, "%s.lora_a", new_name);
+    const char *b_name = qfs_arena_printf(c->arena, "%s.lora_b", new_name);
+    if (strstr(new_name, "token_embd.weight"))
+        a = qfs_lazy_swapaxes(c, a, 0, 1);
+    if (!a_name || !b_name)
+        return qfs_fail_memory(c->error);
+    int rc = emit(c, a, name, a_name, bid);
+    return rc < 0 ? rc : emit(c, b, name, b_name, bid);
+}
+
+int qfs_emit(struct qfs_converter *c, const struct qfs_recipe *data, const char *name,
+             const char *new_name, int bid)
+{
+    if (!data || !new_name)
+        return -c->error->code;
+    return (c->out->product == QFS_PRODUCT_LORA ? emit_pair : emit)(c, data, name, new_name, bid);
 }

@@ -113,7 +113,7 @@ struct metadata {
     struct qfs_arena *arena;
     struct qfs_error *error;
     const struct qfs_json *card;
-    uint64_t nparams;
+    int64_t nparams;
     const struct qfs_json *fields[NFIELDS]; /* NULL: Python's None */
 };
 
@@ -452,7 +452,9 @@ static int fill_from_name(struct metadata *m, struct qfs_text text)
 /* _name_or_path, when it is a model's name and not a path of somebody's machine. */
 static int fill_from_config(struct metadata *m)
 {
-    const struct qfs_json *value = qfs_json_get(m->out->model->config_raw, "_name_or_path");
+    const struct qfs_json *value = qfs_json_get(m->out->model->adapter ? m->out->model->adapter_raw
+                                                                       : m->out->model->config_raw,
+                                                "_name_or_path");
     struct qfs_text text = qfs_json_text(value);
     size_t nslashes = 0;
     if (qfs_json_is_null(value))
@@ -474,8 +476,11 @@ int qfs_metadata_add(struct qfs_conversion *conversion, const uint64_t nparams[3
                          .arena = &conversion->arena,
                          .error = error,
                          .card = conversion->model->card,
-                         .nparams = nparams[0]};
+                         .nparams = (int64_t)nparams[0]};
+    bool lora = conversion->product == QFS_PRODUCT_LORA;
     int rc;
+    if (lora) /* only what is not likely exact counts as negative there */
+        m.nparams = -m.nparams;
 
     for (size_t i = 0; i < QFS_COUNT(card_keys); i++) {
         const struct qfs_json *value = qfs_json_get(m.card, card_keys[i].key);
@@ -485,12 +490,16 @@ int qfs_metadata_add(struct qfs_conversion *conversion, const uint64_t nparams[3
     if ((rc = fill_from_config(&m)) < 0 ||
         (rc = fill_from_name(&m, qfs_text_of(conversion->model->name))) < 0)
         return rc;
-    if (!m.fields[SIZE_LABEL] && nparams[0] > 0 &&
+    if (!m.fields[SIZE_LABEL] && m.nparams > 0 &&
         (rc = set_text(&m, &m.fields[SIZE_LABEL], qfs_size_label(m.arena, nparams, nexperts))) < 0)
         return rc;
 
     qfs_kv_string(&conversion->kvs, "general.type",
-                  conversion->product == QFS_PRODUCT_MMPROJ ? "mmproj" : "model");
+                  lora                                        ? "adapter"
+                  : conversion->product == QFS_PRODUCT_MMPROJ ? "mmproj"
+                                                              : "model");
+    if (lora)
+        qfs_kv_string(&conversion->kvs, "adapter.type", "lora");
     if ((rc = put_sampling(&m)) < 0)
         return rc;
     for (int i = 0; i < NFIELDS; i++)

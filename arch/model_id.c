@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <utf8proc.h>
 
 enum { /* what a part is taken for, as a set */
@@ -153,13 +154,14 @@ static bool size_of(struct qfs_arena *arena, const struct part *part, double *re
     return true;
 }
 
-static void annotate_size(struct qfs_arena *arena, struct part *part, uint64_t nparams)
+static void annotate_size(struct qfs_arena *arena, struct part *part, int64_t nparams)
 {
     double size;
     normalize_size(part);
-    /* A size far from the model's own is likely its context length. */
+    /* A size far from the model's own is likely its context length. Adapters do not have all layers. */
     if (nparams && size_of(arena, part, &size) &&
-        fabs(size - (double)nparams) > (double)(7 * nparams / 8)) {
+        (nparams < 0 ? size < (double)(-nparams / 8)
+                     : fabs(size - (double)nparams) > (double)(7 * nparams / 8))) {
         part->types |= FINETUNE;
         part->points[part->count - 1] = utf8proc_tolower(part->points[part->count - 1]);
     }
@@ -167,7 +169,7 @@ static void annotate_size(struct qfs_arena *arena, struct part *part, uint64_t n
         part->types |= SIZE_LABEL;
 }
 
-static int annotate(struct qfs_arena *arena, struct part *part, bool first, uint64_t nparams)
+static int annotate(struct qfs_arena *arena, struct part *part, bool first, int64_t nparams)
 {
     char *string = to_text(arena, part->points, part->count);
     if (!string)
@@ -182,7 +184,7 @@ static int annotate(struct qfs_arena *arena, struct part *part, bool first, uint
     } else if (!first && full_match(SIZE_PATTERN, true, text)) {
         annotate_size(arena, part, nparams);
     } else if (!first && full_match(FINETUNE_PATTERN, true, text)) {
-        part->types |= FINETUNE;
+        part->types |= nparams < 0 && strcasecmp(string, "lora") == 0 ? TYPE : FINETUNE;
     }
     return 0;
 }
@@ -272,7 +274,7 @@ static int split(struct qfs_arena *arena, const char *name, struct part **ret_pa
     return 0;
 }
 
-int qfs_model_id_parse(struct qfs_arena *arena, struct qfs_text id, uint64_t nparams,
+int qfs_model_id_parse(struct qfs_arena *arena, struct qfs_text id, int64_t nparams,
                        struct qfs_model_id *ret_id, struct qfs_error *error)
 {
     struct qfs_model_id parsed = {0};

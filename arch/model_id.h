@@ -9,9 +9,9 @@ struct qfs_model_id {
     const char *name, *organization, *basename, *finetune, *version, *size_label;
 };
 
-/* Metadata.get_model_id_components. `nparams`: weights of the model, to tell sizes from context lengths; 0
+/* Metadata.get_model_id_components. `nparams`: weights of the model (negative: of an adapter), to tell sizes from context lengths; 0
  * when unknown. `id` may hold \0 (then so do no parts: they end there). */
-int qfs_model_id_parse(struct qfs_arena *arena, struct qfs_text id, uint64_t nparams,
+int qfs_model_id_parse(struct qfs_arena *arena, struct qfs_text id, int64_t nparams,
                        struct qfs_model_id *ret_id, struct qfs_error *error) QFS_MUST_USE;
 
 /* Metadata.id_to_title: "llama-3-instruct" to "Llama 3 Instruct". NULL: out of memory. */

@@ -1,6 +1,6 @@
 /* Lazy tensors. Movement (reshape, transpose, slice) becomes strides over one operand, so a chain
  * of them stays one VIEW node; only where strides cannot say it does a view stand on a view. */
-#include "converter.h"
+#include "lora.h"
 
 #include <string.h>
 
@@ -169,6 +169,8 @@ const struct qfs_recipe *qfs_lazy_reshape(struct qfs_converter *c, const struct 
     int64_t count = 1, strides[QFS_MAX_DIMS];
     if (!a)
         return NULL;
+    if (qfs_is_lora(a))
+        return qfs_lora_reshape(c, a, ndim, shape);
     for (int i = 0; i < ndim; i++)
         if (shape[i] <= 0 || !qfs_mul(count, shape[i], &count))
             return misfit(c, "reshaped");
@@ -198,6 +200,8 @@ const struct qfs_recipe *qfs_lazy_reshape(struct qfs_converter *c, const struct 
 const struct qfs_recipe *qfs_lazy_swapaxes(struct qfs_converter *c, const struct qfs_recipe *a,
                                            int i, int j)
 {
+    if (qfs_is_lora(a))
+        return qfs_lora_swapaxes(c, a, i, j);
     struct qfs_recipe *view = view_of(c, a);
     if (!view)
         return NULL;
@@ -216,6 +220,8 @@ const struct qfs_recipe *qfs_lazy_swapaxes(struct qfs_converter *c, const struct
 const struct qfs_recipe *qfs_lazy_slice(struct qfs_converter *c, const struct qfs_recipe *a,
                                         int axis, int64_t first, int64_t count)
 {
+    if (qfs_is_lora(a))
+        return qfs_lora_slice(c, a, axis, first, count);
     struct qfs_recipe *view = view_of(c, a);
     if (!view)
         return NULL;
@@ -282,18 +288,22 @@ static const struct qfs_recipe *join(struct qfs_converter *c, const struct qfs_r
 const struct qfs_recipe *qfs_lazy_concat(struct qfs_converter *c,
                                          const struct qfs_recipe *const *parts, size_t count)
 {
-    return join(c, parts, count, false);
+    return count && qfs_is_lora(parts[0]) ? qfs_lora_join(c, parts, count, false)
+                                          : join(c, parts, count, false);
 }
 
 const struct qfs_recipe *qfs_lazy_stack(struct qfs_converter *c,
                                         const struct qfs_recipe *const *parts, size_t count)
 {
-    return join(c, parts, count, true);
+    return count && qfs_is_lora(parts[0]) ? qfs_lora_join(c, parts, count, true)
+                                          : join(c, parts, count, true);
 }
 
 const struct qfs_recipe *qfs_lazy_unary(struct qfs_converter *c, enum qfs_op op,
                                         const struct qfs_recipe *a, double number)
 {
+    if (qfs_is_lora(a))
+        return qfs_lora_unary(c, op, a, number);
     struct qfs_recipe *recipe = a ? node(c, op, 1) : NULL;
     if (!recipe)
         return NULL;

@@ -11,7 +11,7 @@ static const char *const kv_type_names[QFS_KV_TYPE_COUNT] = {
 static const char *const op_names[] = {
     [QFS_OP_SOURCE] = "source", [QFS_OP_DATA] = "computed", [QFS_OP_VIEW] = "view",
     [QFS_OP_CONCAT] = "concat", [QFS_OP_ADD] = "add",       [QFS_OP_MUL] = "mul",
-    [QFS_OP_NEG_EXP] = "-exp",  [QFS_OP_CAST] = "cast"};
+    [QFS_OP_NEG_EXP] = "-exp",  [QFS_OP_CAST] = "cast",     [QFS_OP_LORA] = "lora"};
 
 /* The value of a key as text; strings and arrays are cut. */
 static void describe_value(const struct qfs_kv *kv, struct qfs_buffer *to)

@@ -84,6 +84,8 @@ static const struct option_row rows[] = {
      "a file of REGEX=TYPE words"},
     {"override-kv", 0, "KEY=TYPE:VALUE", LIST, AT(overrides), VIEWS, "set a key of the file"},
     {"prune-layers", 0, "L,L,…", TEXT, AT(prune_layers), VIEWS, "leave these layers out"},
+    {"base", 0, "DIR", TEXT, AT(views.base), VIEWS | CLI_DOCTOR,
+     "base model of a LoRA adapter (default: what the adapter names)"},
     {"split-max-size", 0, "N", TEXT, AT(views.split_max_size), VIEWS,
      "split views into parts of at most N bytes (K, M, G: by 1000)"},
     {"split-max-tensors", 0, "N", TEXT, AT(views.split_max_tensors), VIEWS,

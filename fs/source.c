@@ -340,7 +340,7 @@ int qfs_source_open_on(const char *path, const struct qfs_options *options,
     if (rc == 0)
         rc = set_view_options(source, options, error);
     if (rc == 0)
-        rc = qfs_model_open(path, &source->model, error);
+        rc = qfs_model_open_adapter(path, options->base, &source->model, error);
     if (rc == 0 && options->verify_source)
         rc = qfs_model_verify(source->model, error);
     if (rc == 0 && source->model->gguf && source->view_options.outtype >= 0)

@@ -144,7 +144,7 @@ static bool is_converters(const struct qfs_conversion *conversion, const struct 
 {
     return !conversion->from_gguf &&
            (ftype->converter ||
-            (conversion->product == QFS_PRODUCT_MMPROJ && ftype->default_type == QFS_TYPE_Q8_0));
+            (conversion->product != QFS_PRODUCT_TEXT && ftype->default_type == QFS_TYPE_Q8_0));
 }
 
 int qfs_plan_build(const struct qfs_conversion *conversion, const struct qfs_view_options *options,

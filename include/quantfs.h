@@ -48,6 +48,7 @@ struct qfs_options {
     size_t noverrides;
     const int *prune_layers;
     size_t nprune_layers;
+    const char *base; /* model directory that a LoRA adapter is for; NULL: what the adapter names */
     /* Split sets: views NAME-TYPE-00001-of-0000N.gguf, float ones as the converter splits, others as
      * llama-gguf-split does. */
     const char *split_max_size;    /* "4G": bytes of tensors a part, K, M, G count by 1000 */

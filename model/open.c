@@ -55,6 +55,12 @@ int qfs_generation_config_load(struct qfs_model *model, struct qfs_error *error)
 
 int qfs_model_open(const char *path, struct qfs_model **ret_model, struct qfs_error *error)
 {
+    return qfs_model_open_adapter(path, NULL, ret_model, error);
+}
+
+int qfs_model_open_adapter(const char *path, const char *base, struct qfs_model **ret_model,
+                           struct qfs_error *error)
+{
     struct qfs_model *model = calloc(1, sizeof(*model));
     int rc;
     if (!model)
@@ -71,10 +77,12 @@ int qfs_model_open(const char *path, struct qfs_model **ret_model, struct qfs_er
             *ret_model = model;
         return rc;
     }
-    if ((rc = qfs_config_load(model, error)) < 0 ||
+    if ((rc = qfs_adapter_load(model, base, error)) < 0 ||
+        (!model->adapter && (rc = qfs_config_load(model, error)) < 0) ||
         (rc = qfs_generation_config_load(model, error)) < 0 ||
         (rc = read_optional(model, "tokenizer_config.json", &model->tokenizer_config, error)) < 0 ||
-        (rc = qfs_card_load(model, error)) < 0 || (rc = qfs_parts_load(model, error)) < 0) {
+        (rc = qfs_card_load(model, error)) < 0 ||
+        (rc = (model->adapter ? qfs_adapter_parts_load : qfs_parts_load)(model, error)) < 0) {
         qfs_model_close(model);
         return rc;
     }
@@ -94,6 +102,7 @@ void qfs_model_close(struct qfs_model *model)
     if (model->gguf)
         qfs_gguf_done(model->gguf);
     free(model->gguf);
+    qfs_model_close(model->base);
     free(model->tensors); /* grown by the safetensors reader */
     qfs_map_done(&model->tensor_index);
     qfs_arena_done(&model->arena);

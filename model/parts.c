@@ -291,6 +291,19 @@ out:
     return rc;
 }
 
+int qfs_adapter_parts_load(struct qfs_model *model, struct qfs_error *error)
+{
+    static const char name[] = "adapter_model.safetensors";
+    if (faccessat(model->dir_fd, name, F_OK, 0) != 0)
+        return qfs_fail(error, ENOENT, "%s: has no %s: save the adapter as safetensors",
+                        model->path, name);
+    model->files = qfs_arena_array(&model->arena, 1, sizeof(*model->files));
+    if (!model->files)
+        return qfs_fail_memory(error);
+    int rc = open_part(model, name, error);
+    return rc < 0 ? rc : index_tensors(model, error);
+}
+
 const struct qfs_tensor *qfs_model_tensor(const struct qfs_model *model, const char *name)
 {
     uint64_t index;

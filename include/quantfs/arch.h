@@ -35,6 +35,8 @@ enum qfs_op {
     QFS_OP_GPTQ,    /* operands qweight [in / n, out], qzeros [groups, out / n], scales [groups, out],
                      * g_idx [in]: scales[g_idx] * (weight - zeros[g_idx] - number), transposed; `bits`
                      * bits a weight, n to an integer */
+    QFS_OP_LORA,    /* two operands, A [rank, columns] and B [rows, rank], with the shape of B @ A: while
+                     * converting only, no tensor of a file has it */
 };
 
 struct qfs_recipe {
@@ -67,6 +69,7 @@ enum qfs_outtype { /* the converter's --outtype */
 enum qfs_product {
     QFS_PRODUCT_TEXT,   /* the language model */
     QFS_PRODUCT_MMPROJ, /* --mmproj: vision and audio encoders with their projectors */
+    QFS_PRODUCT_LORA,   /* an adapter's file, as convert_lora_to_gguf.py writes it */
 };
 
 /* A tensor as the converter writes it. */

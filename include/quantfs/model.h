@@ -76,6 +76,12 @@ struct qfs_model {
     size_t ngguf_names;
     struct qfs_gguf *gguf; /* the first file's header; the model's */
 
+    /* A LoRA adapter: its adapter_config.json, and the model that it is for, whose config and
+     * config_raw are then this model's too. NULL: no adapter. */
+    const struct qfs_json *adapter;
+    const struct qfs_json *adapter_raw; /* the adapter's own config.json, NULL if absent */
+    struct qfs_model *base;             /* its configuration only */
+
     struct qfs_model_file *files;
     size_t nfiles;
     struct qfs_tensor
@@ -101,6 +107,10 @@ int qfs_model_open(const char *path, struct qfs_model **ret_model,
 /* Reads all weights: the files' identities become those of their content, and a hub blob whose content
  * is not what its name says is an error. For a model that nothing else uses yet. */
 int qfs_model_verify(struct qfs_model *model, struct qfs_error *error) QFS_MUST_USE;
+/* The same, with the directory of the base model of a LoRA adapter; NULL: where the adapter's
+ * base_model_name_or_path says. */
+int qfs_model_open_adapter(const char *path, const char *base, struct qfs_model **ret_model,
+                           struct qfs_error *error) QFS_MUST_USE;
 void qfs_model_close(struct qfs_model *model);
 
 const struct qfs_tensor *qfs_model_tensor(const struct qfs_model *model, const char *name);
@@ -124,6 +134,12 @@ int qfs_generation_config_load(struct qfs_model *model, struct qfs_error *error)
 int qfs_card_load(struct qfs_model *model, struct qfs_error *error) QFS_MUST_USE;
 /* Parts: sets files, tensors, tensor_index. */
 int qfs_parts_load(struct qfs_model *model, struct qfs_error *error) QFS_MUST_USE;
+/* The same for a LoRA adapter, whose weights are one file. */
+int qfs_adapter_parts_load(struct qfs_model *model, struct qfs_error *error) QFS_MUST_USE;
+/* adapter_config.json, if the directory is an adapter and no model: sets adapter, base, config,
+ * config_raw. adapter.c */
+int qfs_adapter_load(struct qfs_model *model, const char *base,
+                     struct qfs_error *error) QFS_MUST_USE;
 /* All of a GGUF source: sets gguf, files, tensors, tensor_index. gguf_source.c */
 int qfs_gguf_source_load(struct qfs_model *model, struct qfs_error *error) QFS_MUST_USE;
 
