@@ -319,6 +319,7 @@ int qfs_gemma3_vocab(struct qfs_converter *c);
 const struct qfs_recipe *qfs_gemma3_trim(struct qfs_converter *c, const struct qfs_recipe *data,
                                          const char *name);
 /* Granite's. granite.c */
+int qfs_granite_filter(struct qfs_converter *c, const char *name, const char **ret_name);
 int qfs_granite_keys(struct qfs_converter *c);
 int qfs_granite_moe_keys(struct qfs_converter *c);
 int qfs_granite_moe_tensor(struct qfs_converter *c, const struct qfs_recipe *data, const char *name,

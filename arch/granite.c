@@ -11,7 +11,7 @@ static const char *const moe_classes[] = {"GraniteMoeForCausalLM", "GraniteMoeSh
 static const char *const swa_classes[] = {"GraniteSWAForCausalLM", NULL};
 static const char *const moe_swa_classes[] = {"GraniteMoeSWAForCausalLM", NULL};
 
-static int filter(struct qfs_converter *c, const char *name, const char **ret_name)
+int qfs_granite_filter(struct qfs_converter *c, const char *name, const char **ret_name)
 {
     *ret_name = NULL;
     if (qfs_starts_with(name, "encoder.") || strstr(name, "image_") ||
@@ -192,7 +192,7 @@ static int swa_filter(struct qfs_converter *c, const char *name, const char **re
 {
     if (qfs_ends_with(name, "sinks") && !(name = qfs_arena_printf(c->arena, "%s.weight", name)))
         return qfs_fail_memory(c->error);
-    return filter(c, name, ret_name);
+    return qfs_granite_filter(c, name, ret_name);
 }
 
 static int swa_keys(struct qfs_converter *c)
@@ -266,7 +266,7 @@ const struct qfs_family qfs_family_granite = {
     .arch = "granite",
     .hf_classes = dense_classes,
     .parent = &qfs_family_llama,
-    .filter = filter,
+    .filter = qfs_granite_filter,
     .keys = qfs_granite_keys,
 };
 

@@ -38,6 +38,6 @@ ROWS = [
     Row('gemma-4-moe', 'Gemma4ForCausalLM', files=FILES, config=dict(
         TEXT, enable_moe_block=True, num_experts=4, top_k_experts=2, moe_intermediate_size=256, attention_k_eq_v=True)),
     Row('gemma-4-small', 'Gemma4ForCausalLM', files=FILES, config=dict(
-        TEXT, hidden_size_per_layer_input=32, vocab_size_per_layer_input=320, num_kv_shared_layers=1,
-        use_double_wide_mlp=True)),
+        TEXT, hidden_size_per_layer_input=32, vocab_size_per_layer_input=320, num_kv_shared_layers=2,
+        use_double_wide_mlp=True, num_hidden_layers=4, layer_types=['sliding_attention', 'full_attention'] * 2)),
 ]
