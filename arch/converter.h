@@ -237,6 +237,8 @@ struct qfs_mamba2_names { /* config's names, each list ending with NULL */
     const char *conv[5], *state[5], *dim[5];
     bool strict; /* sizes must fit together */
 };
+/* set_vocab: hparams.pad_vocab_size_multiple decides how it is filled up. */
+int qfs_mamba2_vocab(struct qfs_converter *c);
 int qfs_mamba2_begin(struct qfs_converter *c);
 int qfs_mamba2_filter(struct qfs_converter *c, const char *name, const char **ret_name);
 /* What modify_tensors makes of a tensor's values. */

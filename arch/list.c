@@ -61,6 +61,7 @@
     family(granite) \
     family(granite_moe_swa) \
     family(granite_swa) \
+    family(granitehybrid) \
     family(granitemoe) \
     family(grok) \
     family(grovemoe) \
@@ -75,6 +76,7 @@
     family(jais) \
     family(jais2) \
     family(jamba) \
+    family(janus) \
     family(jina2) \
     family(kimi_linear) \
     family(laguna) \
@@ -104,6 +106,7 @@
     family(muse_glimmer) \
     family(nanbeige) \
     family(nemotron) \
+    family(nemotron_h) \
     family(neobert) \
     family(nomicbert) \
     family(olmo) \

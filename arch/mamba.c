@@ -251,7 +251,7 @@ static int mamba2_keys(struct qfs_converter *c)
     return rc < 0 ? rc : qfs_mamba2_put(c, &sizes, &names);
 }
 
-static int mamba2_vocab(struct qfs_converter *c)
+int qfs_mamba2_vocab(struct qfs_converter *c)
 {
     int64_t size = 0;
     int rc = round_vocab(c, 16, &size);
@@ -274,5 +274,5 @@ const struct qfs_family qfs_family_mamba2 = {
     .filter = qfs_mamba2_filter,
     .tensor = mamba2_tensor,
     .keys = mamba2_keys,
-    .vocab = mamba2_vocab,
+    .vocab = qfs_mamba2_vocab,
 };

@@ -4,7 +4,6 @@ from conformance import Row
 
 LINEAR = dict(linear_num_key_heads=2, linear_num_value_heads=4, linear_key_head_dim=64, linear_value_head_dim=64)
 MOE = dict(num_experts=4, num_experts_per_tok=2, moe_intermediate_size=256, shared_expert_intermediate_size=256)
-DENSE = ['mlp.gate_proj', 'mlp.up_proj', 'mlp.down_proj']
 
 
 def with_draft(state):
@@ -28,6 +27,6 @@ ROWS = [
         config=dict(num_hidden_layers=4, head_dim=64, **LINEAR, **MOE)),
     Row('qwen3.5', 'Qwen3_5ForCausalLM', tokenizer='smollm2', patch=with_draft,
         config=dict(num_hidden_layers=4, head_dim=64, **LINEAR)),
-    Row('qwen3.5-moe', 'Qwen3_5MoeForCausalLM', tokenizer='smollm2', patch=with_draft,
+    Row('qwen3.5-moe', 'Qwen3_5MoeForCausalLM', tokenizer='qwen3', patch=with_draft,
         config=dict(num_hidden_layers=4, head_dim=64, **LINEAR, **MOE)),
 ]
