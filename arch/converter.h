@@ -69,6 +69,9 @@ struct qfs_family {
     /* filter_tensors: the name to go on with (may be `name`, or new in c's arena); *ret_name NULL
      * drops the tensor. */
     int (*filter)(struct qfs_converter *c, const char *name, const char **ret_name);
+    /* _repack_nvfp4: what a weight's rows and their scales go through; nothing if NULL. */
+    int (*nvfp4)(struct qfs_converter *c, const char *name, const struct qfs_recipe **weight,
+                 const struct qfs_recipe **scale);
     /* dequant_model; NULL: qfs_dequant_model */
     int (*dequant)(struct qfs_converter *c);
     /* generate_extra_tensors: calls qfs_convert_tensor for each. */
@@ -90,6 +93,11 @@ struct qfs_family {
 enum {
     QFS_QUANT_AS_OUTTYPE = -2,  /* tensor_force_quant returned True */
     QFS_QUANT_HALF_OR_F32 = -3, /* F16 if the outtype is F16, else F32 */
+};
+
+enum { /* llama.cpp's numbers of file types that do not follow from the outtype */
+       QFS_FILE_TYPE_MXFP4 = 38,
+       QFS_FILE_TYPE_NVFP4 = 39,
 };
 
 struct qfs_lazy {     /* an entry of the converter's model_tensors */
@@ -117,6 +125,8 @@ struct qfs_converter {
     struct qfs_map experts;   /* expert weights seen so far: name → const struct qfs_recipe * */
     int64_t *experts_waiting; /* by layer, then second ones by layer: kept and not yet taken */
     void *state;              /* the family's own */
+    bool nvfp4_renamed; /* compressed-tensors' names for NVFP4: qfs_nvfp4_tensors renames them */
+    uint32_t file_type; /* general.file_type where it is not the outtype's (MXFP4, NVFP4), else 0 */
     struct qfs_error *error;
 };
 
@@ -346,6 +356,13 @@ int qfs_text_tensor(struct qfs_converter *c, const struct qfs_recipe *data, cons
 
 /* What prepare_tensors does with them before it looks at any. */
 int qfs_unpack_tensors(struct qfs_converter *c);
+/* prepare_tensors' look at quantization_config and hf_quant_config.json: sets c->file_type where the file will be
+ * MXFP4 or NVFP4. quant_config.c */
+int qfs_quant_config(struct qfs_converter *c);
+/* Whether compressed-tensors' format and config_groups say NVFP4 throughout. */
+bool qfs_nvfp4_is_compressed(const struct qfs_json *format, const struct qfs_json *groups);
+/* _generate_nvfp4_tensors: writes the tensors that are NVFP4, and takes them away. nvfp4.c */
+int qfs_nvfp4_tensors(struct qfs_converter *c);
 /* dequant_model: quantization_config says which tensors belong together and how. */
 int qfs_dequant_model(struct qfs_converter *c);
 /* model_tensors[name]; NULL if there is none. Good until the next qfs_tensor_set. */
@@ -377,6 +394,9 @@ int qfs_convert_tensor(struct qfs_converter *c, const struct qfs_recipe *data, c
 /* Adds a tensor to the file. `name` is the source name. */
 int qfs_emit(struct qfs_converter *c, const struct qfs_recipe *data, const char *name,
              const char *new_name, int bid);
+/* The same for a tensor that the converter writes as it is, in the type of its blocks. */
+int qfs_emit_blocks(struct qfs_converter *c, const struct qfs_recipe *data, const char *name,
+                    const char *new_name);
 /* The first number among the dotted parts of a name, -1 if there is none. */
 int qfs_block_of(const char *name);
 /* Of "model.layers.N…", N; -1 for other names. */
@@ -465,6 +485,13 @@ const struct qfs_recipe *qfs_lazy_gptq(struct qfs_converter *c, const struct qfs
                                        const struct qfs_recipe *scales,
                                        const struct qfs_recipe *g_idx, int bits,
                                        bool first_version);
+/* a[first::step] along an axis */
+const struct qfs_recipe *qfs_lazy_step(struct qfs_converter *c, const struct qfs_recipe *a,
+                                       int axis, int64_t first, int64_t step);
+/* QFS_OP_MXFP4 or NVFP4. The result is as long as 32 or 16 times the scales' last axis. */
+const struct qfs_recipe *qfs_lazy_fp4(struct qfs_converter *c, enum qfs_op op,
+                                      const struct qfs_recipe *packed,
+                                      const struct qfs_recipe *scales);
 /* LlamaModel.permute: rows regrouped from rotate-half to interleaved pairs, head by head. */
 const struct qfs_recipe *qfs_lazy_permute_heads(struct qfs_converter *c, const struct qfs_recipe *a,
                                                 int64_t nheads);

@@ -65,7 +65,11 @@ static int close_gaps(struct qfs_converter *c)
 int qfs_unpack_tensors(struct qfs_converter *c)
 {
     int (*dequant)(struct qfs_converter *) = QFS_HOOK(c, dequant);
-    int rc = dequant ? dequant(c) : qfs_dequant_model(c);
+    int rc = qfs_quant_config(c);
+    if (rc < 0 || (c->file_type == QFS_FILE_TYPE_NVFP4 &&
+                   ((rc = qfs_nvfp4_tensors(c)) < 0 || (rc = close_gaps(c)) < 0)))
+        return rc;
+    rc = dequant ? dequant(c) : qfs_dequant_model(c);
     return rc < 0 ? rc : close_gaps(c);
 }
 
@@ -411,6 +415,8 @@ static int compressed_tensors(struct method *m)
         return qfs_fail(m->c->error, EINVAL,
                         "%s/config.json: quantization_config: has no format or config_groups",
                         m->c->model->path);
+    if (qfs_nvfp4_is_compressed(format, groups))
+        return 0; /* qfs_nvfp4_tensors took them */
     if (groups->count > 1)
         return refuse(m->c, "compressed-tensors with several groups", NULL);
     const struct qfs_json *weights = qfs_json_get(&groups->members[0].value, "weights");
@@ -491,9 +497,20 @@ static const struct {
     {"modelopt", modelopt},
 };
 
+static bool any_scales(const struct qfs_converter *c)
+{
+    for (size_t i = 0; i < c->ntensors; i++)
+        if (c->tensors[i].name && (qfs_ends_with(c->tensors[i].name, ".weight_scale") ||
+                                   qfs_ends_with(c->tensors[i].name, ".weight_scale_inv")))
+            return true;
+    return false;
+}
+
 int qfs_dequant_model(struct qfs_converter *c)
 {
     struct method m = {c, qfs_hparam(c, "quantization_config"), c->ntensors, NULL};
+    if (c->file_type == QFS_FILE_TYPE_NVFP4 && !any_scales(c))
+        return 0;
     if (!qfs_json_is(m.config, QFS_JSON_OBJECT) || m.config->count == 0)
         return 0;
     const struct qfs_json *name = qfs_json_get(m.config, "quant_method");

@@ -123,47 +123,76 @@ static bool stays_f32(const struct qfs_converter *c, const char *new_name, int b
     return false;
 }
 
-static int emit(struct qfs_converter *c, const struct qfs_recipe *data, const char *name,
-                const char *new_name, int bid)
+/* A tensor of the file whose type is still open; NULL (and an error set) on failure. */
+static struct qfs_out_tensor *append(struct qfs_converter *c, const struct qfs_recipe *data,
+                                     const char *name, const char *new_name)
 {
     struct qfs_conversion *out = c->out;
-    int (*force)(struct qfs_converter *, const char *, const char *, int, int) =
-        QFS_HOOK(c, force_quant);
     if (!data || !new_name)
-        return -c->error->code;
-    if (data->ndim > 4 || qfs_recipe_count(data) == 0)
-        return qfs_fail(c->error, EINVAL, "%s: tensor %s is empty or has more than 4 dimensions",
-                        c->model->path, name);
-    if (strlen(new_name) >= 64)
-        return qfs_fail(c->error, EINVAL,
-                        "%s: tensor %s: its GGUF name has more than 63 characters", c->model->path,
-                        name);
+        return NULL;
+    if (data->ndim > 4 || qfs_recipe_count(data) == 0) {
+        qfs_fail(c->error, EINVAL, "%s: tensor %s is empty or has more than 4 dimensions",
+                 c->model->path, name);
+        return NULL;
+    }
+    if (strlen(new_name) >= 64) {
+        qfs_fail(c->error, EINVAL, "%s: tensor %s: its GGUF name has more than 63 characters",
+                 c->model->path, name);
+        return NULL;
+    }
     if (out->ntensors == out->tensors_capacity) {
         size_t capacity = out->tensors_capacity ? out->tensors_capacity * 2 : 256;
         struct qfs_out_tensor *tensors = realloc(out->tensors, capacity * sizeof(*tensors));
-        if (!tensors)
-            return qfs_fail_memory(c->error);
+        if (!tensors) {
+            qfs_fail_memory(c->error);
+            return NULL;
+        }
         out->tensors = tensors;
         out->tensors_capacity = capacity;
     }
     int fresh = qfs_map_set(&c->emitted, qfs_text_of(new_name), out->ntensors);
-    if (fresh < 0)
-        return qfs_fail_memory(c->error);
-    if (!fresh)
-        return qfs_fail(c->error, EINVAL, "%s: two tensors become %s, the second is %s",
-                        c->model->path, new_name, name);
+    if (fresh < 0) {
+        qfs_fail_memory(c->error);
+        return NULL;
+    }
+    if (!fresh) {
+        qfs_fail(c->error, EINVAL, "%s: two tensors become %s, the second is %s", c->model->path,
+                 new_name, name);
+        return NULL;
+    }
 
-    struct qfs_out_tensor tensor = {.name = new_name, .recipe = data, .forced_type = -1};
+    out->tensors[out->ntensors] =
+        (struct qfs_out_tensor){.name = new_name, .recipe = data, .forced_type = -1};
+    return &out->tensors[out->ntensors++];
+}
+
+int qfs_emit_blocks(struct qfs_converter *c, const struct qfs_recipe *data, const char *name,
+                    const char *new_name)
+{
+    struct qfs_out_tensor *tensor = append(c, data, name, new_name);
+    if (!tensor)
+        return -c->error->code;
+    tensor->forced_type = qfs_recipe_type(data);
+    return 0;
+}
+
+static int emit(struct qfs_converter *c, const struct qfs_recipe *data, const char *name,
+                const char *new_name, int bid)
+{
+    int (*force)(struct qfs_converter *, const char *, const char *, int, int) =
+        QFS_HOOK(c, force_quant);
+    struct qfs_out_tensor *tensor = append(c, data, name, new_name);
+    if (!tensor)
+        return -c->error->code;
     int forced = force ? force(c, name, new_name, bid, data->ndim) : -1;
     if (data->ndim <= 1 || qfs_ends_with(new_name, "_norm.weight"))
-        tensor.keep_f32 = true;
+        tensor->keep_f32 = true;
     else if (forced >= 0)
-        tensor.forced_type = forced;
+        tensor->forced_type = forced;
     else if (forced == QFS_QUANT_HALF_OR_F32)
-        tensor.half_or_f32 = true;
+        tensor->half_or_f32 = true;
     else if (forced != QFS_QUANT_AS_OUTTYPE)
-        tensor.keep_f32 = stays_f32(c, new_name, bid);
-    out->tensors[out->ntensors++] = tensor;
+        tensor->keep_f32 = stays_f32(c, new_name, bid);
     return 0;
 }
 

@@ -57,6 +57,7 @@
     family(glm_dsa) \
     family(glm_ocr) \
     family(gpt2) \
+    family(gpt_oss) \
     family(gptneox) \
     family(granite) \
     family(granite_moe_swa) \

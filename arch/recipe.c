@@ -12,6 +12,25 @@ int64_t qfs_recipe_count(const struct qfs_recipe *recipe)
     return count;
 }
 
+enum qfs_type qfs_recipe_type(const struct qfs_recipe *recipe)
+{
+    switch (recipe->op) {
+    case QFS_OP_SOURCE:
+        return recipe->source->gguf ? (enum qfs_type)recipe->source->type : QFS_TYPE_NONE;
+    case QFS_OP_MXFP4:
+        return QFS_TYPE_MXFP4;
+    case QFS_OP_NVFP4:
+        return QFS_TYPE_NVFP4;
+    case QFS_OP_CONCAT:
+        for (uint32_t i = 1; i < recipe->noperands; i++)
+            if (qfs_recipe_type(recipe->operands[i]) != qfs_recipe_type(recipe->operands[0]))
+                return QFS_TYPE_NONE;
+        return qfs_recipe_type(recipe->operands[0]);
+    default:
+        return QFS_TYPE_NONE;
+    }
+}
+
 static struct qfs_recipe *node(struct qfs_converter *c, enum qfs_op op, size_t noperands)
 {
     struct qfs_recipe *recipe = qfs_arena_alloc(c->arena, sizeof(*recipe));
@@ -258,6 +277,23 @@ static enum qfs_dtype joined_dtype(const struct qfs_recipe *const *parts, size_t
     return parts[0] ? parts[0]->dtype : QFS_DTYPE_F32;
 }
 
+const struct qfs_recipe *qfs_lazy_step(struct qfs_converter *c, const struct qfs_recipe *a,
+                                       int axis, int64_t first, int64_t step)
+{
+    if (!a)
+        return NULL;
+    axis = axis < 0 ? axis + a->ndim : axis;
+    if (axis < 0 || axis >= a->ndim || a->shape[axis] <= first)
+        return misfit(c, "cut");
+    struct qfs_recipe *view =
+        (struct qfs_recipe *)qfs_lazy_slice(c, a, axis, first, a->shape[axis] - first);
+    if (!view)
+        return NULL;
+    view->shape[axis] = (view->shape[axis] + step - 1) / step;
+    view->strides[axis] *= step;
+    return view;
+}
+
 static const struct qfs_recipe *join(struct qfs_converter *c, const struct qfs_recipe *const *parts,
                                      size_t count, bool stack)
 {
@@ -424,5 +460,29 @@ const struct qfs_recipe *qfs_lazy_gptq(struct qfs_converter *c, const struct qfs
     recipe->number = first_version ? 1 : 0;
     for (size_t i = 0; i < QFS_COUNT(operands); i++)
         set_operand(recipe, i, operands[i]);
+    return recipe;
+}
+
+const struct qfs_recipe *qfs_lazy_fp4(struct qfs_converter *c, enum qfs_op op,
+                                      const struct qfs_recipe *packed,
+                                      const struct qfs_recipe *scales)
+{
+    const int64_t size = op == QFS_OP_MXFP4 ? 32 : 16, together = op == QFS_OP_MXFP4 ? 1 : 4;
+    struct qfs_recipe *recipe = packed && scales ? node(c, op, 2) : NULL;
+    int64_t nbytes;
+    if (!recipe)
+        return NULL;
+    int last = scales->ndim - 1;
+    if (last < 0 || scales->shape[last] % together ||
+        !qfs_mul(qfs_recipe_count(scales), size / 2, &nbytes) ||
+        qfs_recipe_count(packed) != nbytes || qfs_dtypes[packed->dtype].size != 1 ||
+        qfs_dtypes[scales->dtype].size != 1)
+        return misfit(c, "packed into blocks");
+    recipe->dtype = QFS_DTYPE_F32;
+    recipe->ndim = scales->ndim;
+    memcpy(recipe->shape, scales->shape, sizeof(recipe->shape));
+    recipe->shape[last] *= size;
+    set_operand(recipe, 0, packed);
+    set_operand(recipe, 1, scales);
     return recipe;
 }

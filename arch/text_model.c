@@ -174,7 +174,8 @@ void qfs_put_file_type(struct qfs_converter *c)
     /* llama.cpp's file type numbers */
     static const uint32_t file_types[] = {
         [QFS_OUTTYPE_F32] = 0, [QFS_OUTTYPE_F16] = 1, [QFS_OUTTYPE_BF16] = 32};
-    qfs_kv_u32(&c->out->kvs, "general.file_type", file_types[c->out->auto_outtype]);
+    qfs_kv_u32(&c->out->kvs, "general.file_type",
+               c->file_type ? c->file_type : file_types[c->out->auto_outtype]);
 }
 
 int qfs_text_keys(struct qfs_converter *c)

@@ -1,6 +1,6 @@
 /* Rows of a tensor as they stand in the file: source elements, decoded tile by tile, rounded as the
  * intermediate file would, quantized. */
-#include "worker.h"
+#include "recipe_read.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -47,8 +47,8 @@ int64_t qfs_chunk_rows(const struct qfs_plan_tensor *tensor)
 static void describe(struct qfs_buffer *to, const struct qfs_model *model,
                      const struct qfs_recipe *recipe)
 {
-    uint32_t head[] = {recipe->op,   recipe->dtype, recipe->ndim, recipe->noperands,
-                       recipe->axis, recipe->bits};
+    uint32_t head[] = {recipe->op,        recipe->dtype, recipe->ndim,
+                       recipe->noperands, recipe->axis,  recipe->bits};
     qfs_buffer_append(to, head, sizeof(head));
     qfs_buffer_append(to, recipe->shape, recipe->ndim * sizeof(*recipe->shape));
     qfs_buffer_append(to, recipe->strides, recipe->ndim * sizeof(*recipe->strides));
@@ -182,15 +182,22 @@ static int produce_tile(struct qfs_worker *worker, const struct qfs_plan_tensor 
     return 0;
 }
 
-/* Rows of a GGUF source that the view holds as they are. */
-static int copy_rows(const struct qfs_model *model, const struct qfs_plan_tensor *tensor,
-                     int64_t row, int64_t nrows, void *out, struct qfs_error *error)
+/* Rows that stand in the source in the blocks that the view holds. */
+static int copy_rows(const struct qfs_worker *worker, const struct qfs_model *model,
+                     const struct qfs_plan_tensor *tensor, int64_t row, int64_t nrows, void *out,
+                     struct qfs_error *error)
 {
-    uint64_t row_bytes = qfs_row_bytes(tensor->type, tensor->ne[0]);
-    size_t size = (size_t)((uint64_t)nrows * row_bytes);
+    struct qfs_error local;
+    struct qfs_reader reader = {worker->kernels, model, error ? error : &local};
+    size_t size = (size_t)((uint64_t)nrows * qfs_row_bytes(tensor->type, tensor->ne[0]));
     int rc =
-        qfs_model_pread(model, tensor->recipe->source, (uint64_t)row * row_bytes, out, size, error);
-    return rc < 0 ? rc : qfs_source_blocks_check(tensor->recipe->source, out, size, error);
+        qfs_recipe_blocks(&reader, tensor->recipe, row * tensor->ne[0], nrows * tensor->ne[0], out);
+    if (rc == 0 && tensor->checked && !qfs_blocks_finite(tensor->type, out, size))
+        rc = qfs_fail(error, EIO,
+                      "tensor %s rows %lld to %lld: a block's scale is infinite or no number: "
+                      "llama-quantize refuses it too; download the model again",
+                      tensor->name, (long long)row, (long long)(row + nrows - 1));
+    return rc;
 }
 
 int qfs_produce(struct qfs_worker *worker, const struct qfs_model *model,
@@ -205,9 +212,8 @@ int qfs_produce(struct qfs_worker *worker, const struct qfs_model *model,
                     (dtype == QFS_DTYPE_F16 && tensor->type == QFS_TYPE_F16);
     int rc;
 
-    if (tensor->recipe->op == QFS_OP_SOURCE && tensor->recipe->source->gguf &&
-        tensor->recipe->source->type == (int)tensor->type)
-        return copy_rows(model, tensor, row, nrows, out, error);
+    if (qfs_recipe_type(tensor->recipe) == tensor->type)
+        return copy_rows(worker, model, tensor, row, nrows, out, error);
 
     /* Bits as they are, NaN payloads too, where nothing is converted or checked. */
     if (verbatim && tensor->half == tensor->type && !tensor->checked)

@@ -29,23 +29,39 @@ static int64_t locate(const struct qfs_recipe *view, int64_t index, int64_t *ret
     return at;
 }
 
-/* Whole rows of a view whose last axis has a stride and whose second last is contiguous. */
+enum { MAX_STEP = 16 }; /* a run of every n-th element is read whole up to here */
+
+/* Every `step`-th of `n` elements of a node from `at` on; `spare` has room for all between them. */
+static int read_stepped(const struct qfs_reader *r, const struct qfs_recipe *node, int64_t at,
+                        int64_t step, int64_t n, uint8_t *spare, uint8_t *out, int64_t out_step)
+{
+    size_t size = qfs_dtypes[node->dtype].size;
+    int rc = qfs_recipe_node(r, node, at, (n - 1) * step + 1, spare);
+    for (int64_t i = 0; i < n && rc == 0; i++)
+        memcpy(out + (size_t)(i * out_step) * size, spare + (size_t)(i * step) * size, size);
+    return rc;
+}
+
+static bool is_step(int64_t stride)
+{
+    return stride >= 1 && stride <= MAX_STEP;
+}
+
+/* Whole rows of a view whose last axis has a stride and whose second last has small steps. */
 static int read_transposed(const struct qfs_reader *r, const struct qfs_recipe *view, int64_t row,
                            int64_t nrows, uint8_t *out)
 {
     size_t size = qfs_dtypes[view->dtype].size;
     int64_t ncols = view->shape[view->ndim - 1], height = view->shape[view->ndim - 2], run;
-    uint8_t *column = malloc((size_t)QFS_MIN(nrows, height) * size);
+    int64_t step = view->strides[view->ndim - 2];
+    uint8_t *column = malloc((size_t)(QFS_MIN(nrows, height) * step) * size);
     int rc = column ? 0 : qfs_fail_memory(r->error);
     while (nrows && rc == 0) {
         int64_t n = QFS_MIN(nrows, height - row % height);
         int64_t at = locate(view, row * ncols, &run);
-        for (int64_t col = 0; col < ncols && rc == 0; col++) {
-            rc = qfs_recipe_node(r, view->operands[0], at + col * view->strides[view->ndim - 1], n,
-                                 column);
-            for (int64_t i = 0; i < n && rc == 0; i++)
-                memcpy(out + (size_t)(i * ncols + col) * size, column + (size_t)i * size, size);
-        }
+        for (int64_t col = 0; col < ncols && rc == 0; col++)
+            rc = read_stepped(r, view->operands[0], at + col * view->strides[view->ndim - 1], step,
+                              n, column, out + (size_t)col * size, ncols);
         row += n;
         nrows -= n;
         out += (size_t)(n * ncols) * size;
@@ -59,20 +75,28 @@ static int read_view(const struct qfs_reader *r, const struct qfs_recipe *view, 
 {
     size_t size = qfs_dtypes[view->dtype].size;
     int64_t ncols = view->ndim ? view->shape[view->ndim - 1] : 1, run;
-    if (view->ndim >= 2 && view->strides[view->ndim - 1] != 1 && ncols > 1 &&
-        view->strides[view->ndim - 2] == 1 && first % ncols == 0 && count % ncols == 0)
+    int64_t step = view->ndim ? view->strides[view->ndim - 1] : 1;
+    bool stepped = is_step(step) && step > 1 && ncols > 1;
+    uint8_t *spare = NULL;
+    int rc = 0;
+    if (view->ndim >= 2 && step != 1 && !stepped && ncols > 1 &&
+        is_step(view->strides[view->ndim - 2]) && first % ncols == 0 && count % ncols == 0)
         return read_transposed(r, view, first / ncols, count / ncols, out);
-    while (count) {
+    if (stepped && !(spare = malloc((size_t)(QFS_MIN(ncols, count) * step) * size)))
+        return qfs_fail_memory(r->error);
+    while (count && rc == 0) {
         int64_t at = locate(view, first, &run);
+        if (stepped)
+            run = ncols - first % ncols;
         run = QFS_MIN(run, count);
-        int rc = qfs_recipe_node(r, view->operands[0], at, run, out);
-        if (rc < 0)
-            return rc;
+        rc = stepped ? read_stepped(r, view->operands[0], at, step, run, spare, out, 1)
+                     : qfs_recipe_node(r, view->operands[0], at, run, out);
         first += run;
         count -= run;
         out += (size_t)run * size;
     }
-    return 0;
+    free(spare);
+    return rc;
 }
 
 static int read_concat(const struct qfs_reader *r, const struct qfs_recipe *node, int64_t first,
@@ -107,6 +131,10 @@ static void apply(enum qfs_op op, double number, float *x, int64_t count)
     case QFS_OP_MUL:
         for (int64_t i = 0; i < count; i++)
             x[i] *= n;
+        break;
+    case QFS_OP_RECIPROCAL:
+        for (int64_t i = 0; i < count; i++)
+            x[i] = 1.0f / x[i];
         break;
     case QFS_OP_NEG_EXP:
         for (int64_t i = 0; i < count; i++)
@@ -197,6 +225,9 @@ int qfs_recipe_node(const struct qfs_reader *r, const struct qfs_recipe *node, i
         return qfs_recipe_scale(r, node, first, count, (float *)out);
     case QFS_OP_UNPACK:
         return qfs_recipe_unpack(r, node, first, count, (float *)out);
+    case QFS_OP_MXFP4:
+    case QFS_OP_NVFP4:
+        return qfs_recipe_fp4(r, node, first, count, (float *)out);
     case QFS_OP_GPTQ:
         return qfs_recipe_gptq(r, node, first, count, (float *)out);
     default:

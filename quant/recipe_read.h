@@ -24,5 +24,11 @@ int64_t qfs_integer_at(enum qfs_dtype dtype, const uint8_t *raw, int64_t i);
 /* GPTQ. recipe_gptq.c */
 int qfs_recipe_gptq(const struct qfs_reader *r, const struct qfs_recipe *node, int64_t first,
                     int64_t count, float *out) QFS_MUST_USE;
+/* Weights [first, first + count) of a node that has a qfs_recipe_type, as blocks of that type; and an MXFP4
+ * or NVFP4 node's as floats. recipe_blocks.c */
+int qfs_recipe_blocks(const struct qfs_reader *r, const struct qfs_recipe *node, int64_t first,
+                      int64_t count, uint8_t *out) QFS_MUST_USE;
+int qfs_recipe_fp4(const struct qfs_reader *r, const struct qfs_recipe *node, int64_t first,
+                   int64_t count, float *out) QFS_MUST_USE;
 
 #endif

@@ -24,6 +24,7 @@ enum qfs_op {
     QFS_OP_MUL,     /* operand * number, rounded in dtype */
     QFS_OP_NEG_EXP, /* -exp(operand), torch's exp */
     QFS_OP_CAST,    /* operand to dtype, nearest even */
+    QFS_OP_RECIPROCAL, /* 1 / operand */
 
     /* What a released checkpoint packs, to floats (dtype F32); quant/recipe_dequant.c */
     QFS_OP_SCALE,   /* operand 0 * operand 1; strides: how many elements of each axis share one of
@@ -32,9 +33,12 @@ enum qfs_op {
     QFS_OP_OFFSET,  /* operand 0 - operand 1, likewise */
     QFS_OP_UNPACK,  /* integers of `bits` bits, lowest first, out of each of operand 0's integers: a
                      * new axis `axis` */
-    QFS_OP_GPTQ,    /* operands qweight [in / n, out], qzeros [groups, out / n], scales [groups, out],
+    QFS_OP_GPTQ, /* operands qweight [in / n, out], qzeros [groups, out / n], scales [groups, out],
                      * g_idx [in]: scales[g_idx] * (weight - zeros[g_idx] - number), transposed; `bits`
                      * bits a weight, n to an integer */
+    QFS_OP_MXFP4, /* operand 0: weights of 4 bits, two to a byte, low nibble first; operand 1: a scale's
+                     * byte for each 32. Also as ggml's blocks, bits moved only */
+    QFS_OP_NVFP4, /* likewise, a scale for each 16 */
     QFS_OP_LORA,    /* two operands, A [rank, columns] and B [rows, rank], with the shape of B @ A: while
                      * converting only, no tensor of a file has it */
 };
@@ -55,6 +59,9 @@ struct qfs_recipe {
 };
 
 int64_t qfs_recipe_count(const struct qfs_recipe *recipe); /* elements of the result */
+/* The type in whose blocks a recipe stands ready (MXFP4, NVFP4, tensors of GGUF files, stacks of them),
+ * QFS_TYPE_NONE where it gives elements only. */
+enum qfs_type qfs_recipe_type(const struct qfs_recipe *recipe);
 
 /* -- conversion
  * ------------------------------------------------------------------------------------- */
