@@ -16,7 +16,7 @@ static int filter(struct qfs_converter *c, const char *name, const char **ret_na
 static const struct qfs_recipe *repeat_norm(struct qfs_converter *c, const struct qfs_recipe *data,
                                             int64_t nheads, int64_t hidden)
 {
-    if (nheads == 0 || hidden / nheads / 2 == 0 || data->ndim != 2) {
+    if (nheads == 0 || nheads > 1 << 16 || hidden / nheads / 2 == 0 || data->ndim != 2) {
         qfs_fail(c->error, EINVAL, "%s/config.json: a number of heads does not fit hidden_size",
                  c->model->path);
         return NULL;

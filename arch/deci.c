@@ -19,7 +19,7 @@ static int bad_block(struct qfs_converter *c, int64_t layer)
 static int32_t feed_forward(double factor, int64_t hidden)
 {
     int64_t size = (int64_t)(2 * factor * (double)hidden / 3);
-    return (int32_t)((size + 255) / 256 * 256);
+    return (int32_t)QFS_MIN((size + 255) / 256 * 256, (int64_t)INT32_MAX);
 }
 
 static int read_layer(struct qfs_converter *c, int64_t index, int64_t nheads, int64_t hidden,

@@ -29,6 +29,9 @@ static int emit_norms(struct qfs_converter *c, const char *name, int bid)
     int64_t dim = 0;
     double scale = 1;
     int rc = qfs_hparam_count(c, &dim, "head_dim");
+    if (rc == 0 && dim > 1 << 16)
+        rc = qfs_fail(c->error, EINVAL, "%s/config.json: head_dim is no size of a head",
+                      c->model->path);
     if (rc < 0 || (rc = qfs_hparam_real(c, "qk_scale_factor", &scale)) < 0 ||
         (rc = emit_norm(c, name, bid, "q_norm", dim, (float)scale)) < 0)
         return rc;

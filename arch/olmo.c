@@ -55,6 +55,9 @@ static int olmo2_keys(struct qfs_converter *c)
         return qfs_put_sliding_layers(c);
     if ((rc = qfs_hparam_count(c, &nlayers, "num_hidden_layers")) < 0)
         return rc;
+    if (nlayers > 4096)
+        return qfs_fail(c->error, EINVAL, "%s/config.json: num_hidden_layers is too large",
+                        c->model->path);
     uint8_t *slides = qfs_arena_array(c->arena, (size_t)nlayers, sizeof(*slides));
     if (!slides)
         return qfs_fail_memory(c->error);

@@ -21,10 +21,10 @@ def tensors(config):
     return out
 
 
-ADDED = ('<|endoftext|>', '[gMASK]', '<|user|>')
+ADDED = ('[gMASK]', '<|user|>')
 
 ROWS = [
     Row('glm-4-hf', 'GlmForCausalLM', tokenizer='smollm2', added=ADDED, config=dict(head_dim=64, pad_token_id=0)),
-    Row('chatglm4', 'ChatGLMModel', tokenizer='smollm2', added=ADDED, bare=True, tensors=tensors, config=dict(
-        model_type='chatglm', padded_vocab_size=49408, vocab_size=49408, **GLM)),
+    Row('chatglm4', 'ChatGLMModel', tokenizer='gpt-2', added=ADDED, bare=True, tensors=tensors, config=dict(
+        model_type='chatglm', padded_vocab_size=50304, vocab_size=50304, **GLM)),
 ]
