@@ -79,6 +79,7 @@
     family(jamba) \
     family(janus) \
     family(jina2) \
+    family(kimi_k3) \
     family(kimi_linear) \
     family(laguna) \
     family(lfm2) \
@@ -98,6 +99,7 @@
     family(minicpm) \
     family(minicpm3) \
     family(minicpmv46) \
+    family(mimo2) \
     family(minimax01) \
     family(minimax_m2) \
     family(minimax_m3) \

@@ -136,7 +136,7 @@ def measure(build, model):
         places = []
         for part in ('token_embd', 'blk.3.attn_k_b', 'blk.3.attn_v_b', 'blk.60.ffn_down_exps', 'blk.60.ffn_gate_inp', 'output'):
             tensor = next(t for t in plan['tensors'] if t['name'] == part + '.weight')
-            places += ['Q4_K_M', str(plan['data_offset'] + tensor['offset'] + tensor['bytes'] // 2)]
+            places += ['Q4_K_M', str(tensor['offset'] + tensor['bytes'] // 2)]
         print(run(build + '/tests/giant_read', model, '-', '8', *places, env=env)[0], end='')
 
 
