@@ -2,7 +2,7 @@
  * released its experts are MXFP4, which goes into the file as it is. */
 #include "converter.h"
 
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "vocab.h"

@@ -96,10 +96,10 @@
     family(mamba2) \
     family(maple) \
     family(mellum) \
+    family(mimo2) \
     family(minicpm) \
     family(minicpm3) \
     family(minicpmv46) \
-    family(mimo2) \
     family(minimax01) \
     family(minimax_m2) \
     family(minimax_m3) \

@@ -164,7 +164,10 @@ def save(row, config, out):
         tensors = {}
         for name, shape in row.tensors(config).items():
             shape, dtype = shape if isinstance(shape, tuple) else (shape, 'bfloat16')
-            tensors[name] = torch.normal(0.0, 0.05, tuple(shape)).to(getattr(torch, dtype))
+            values, dtype = torch.normal(0.0, 0.05, tuple(shape)), getattr(torch, dtype)
+            if not dtype.is_floating_point:
+                values = (values * 1e4).long() % 251
+            tensors[name] = values.to(dtype)
         save_file(tensors, out + '/model.safetensors', metadata={'format': 'pt'})
         text = dict(architectures=[row.cls], torch_dtype='bfloat16', **config)
         with open(out + '/config.json', 'w') as f:
