@@ -44,3 +44,82 @@ const struct qfs_family qfs_family_gpt2 = {
     .tensor = tensor,
     .keys = keys,
 };
+
+/* -- ruGPT-3 XL: queries, keys and values are saved one by one --------------------------------------- */
+
+static const char *const xl_classes[] = {"RuGPT3XLForCausalLM", NULL};
+
+struct parts { /* of layers that are not complete */
+    int64_t nwaiting;
+};
+
+static int xl_begin(struct qfs_converter *c)
+{
+    c->state = qfs_arena_alloc(c->arena, sizeof(struct parts));
+    if (!c->state)
+        return qfs_fail_memory(c->error);
+    *(struct parts *)c->state = (struct parts){0};
+    return 0;
+}
+
+/* Keeps a part, and takes all three when the last one has come: *ret_all NULL before. */
+static int keep_part(struct qfs_converter *c, const struct qfs_recipe *data, int bid, char part,
+                     const char *suffix, const struct qfs_recipe **ret_all)
+{
+    struct parts *waiting = c->state;
+    const struct qfs_recipe *parts[3];
+    const char *names[3];
+    *ret_all = NULL;
+    for (int i = 0; i < 3; i++)
+        if (!(names[i] = qfs_arena_printf(c->arena, "%d.%c%s", bid, "qkv"[i], suffix)))
+            return qfs_fail_memory(c->error);
+    int which = part == 'q' ? 0 : part == 'k' ? 1 : 2;
+    if (qfs_map_set(&c->experts, qfs_text_of(names[which]), (uint64_t)(uintptr_t)data) < 0)
+        return qfs_fail_memory(c->error);
+    waiting->nwaiting++;
+    for (int i = 0; i < 3; i++) {
+        uint64_t recipe;
+        if (!qfs_map_get(&c->experts, qfs_text_of(names[i]), &recipe))
+            return 0;
+        parts[i] = (const struct qfs_recipe *)(uintptr_t)recipe;
+    }
+    waiting->nwaiting -= 3;
+    *ret_all = qfs_lazy_concat(c, parts, 3);
+    return *ret_all ? 0 : -c->error->code;
+}
+
+static int xl_tensor(struct qfs_converter *c, const struct qfs_recipe *data, const char *name,
+                     int bid)
+{
+    static const char *const projections[] = {".self_attn.q_proj.", ".self_attn.k_proj.",
+                                              ".self_attn.v_proj."};
+    const char *suffix = qfs_ends_with(name, ".weight") ? ".weight" : ".bias";
+    for (int i = 0; i < 3; i++) {
+        if (!strstr(name, projections[i]))
+            continue;
+        int rc = keep_part(c, data, bid, "qkv"[i], suffix, &data);
+        if (rc < 0 || !data)
+            return rc;
+        name = qfs_format_name(c, "blk.{bid}.attn_qkv", suffix, bid);
+        break;
+    }
+    return name ? qfs_text_tensor(c, data, name, bid) : -c->error->code;
+}
+
+static int xl_finish(struct qfs_converter *c)
+{
+    const struct parts *waiting = c->state;
+    return waiting->nwaiting ? qfs_fail(c->error, EINVAL,
+                                        "%s: a layer lacks its query, key or value projection: "
+                                        "download the model again",
+                                        c->model->path)
+                             : 0;
+}
+
+const struct qfs_family qfs_family_rugpt3xl = {
+    .arch = "gpt2",
+    .hf_classes = xl_classes,
+    .begin = xl_begin,
+    .tensor = xl_tensor,
+    .finish = xl_finish,
+};

@@ -142,6 +142,7 @@
     family(refact) \
     family(rnd1) \
     family(roberta) \
+    family(rugpt3xl) \
     family(rwkv6) \
     family(rwkv6qwen2) \
     family(rwkv7) \
@@ -151,6 +152,7 @@
     family(smollm3) \
     family(solar_open) \
     family(spark2_5) \
+    family(speech_output) \
     family(stablelm) \
     family(starcoder) \
     family(starcoder2) \

@@ -42,11 +42,10 @@ def goose(config):
 def goose_blocks(config):
     """The names of RWKV's own code, with the first layer's v0, v1, v2 and matrices the other way round."""
     n, f, v = config['hidden_size'], 4 * config['hidden_size'], config['vocab_size']
-    out = {'model.embeddings.weight': [v, n], 'model.ln_out.weight': [n], 'model.ln_out.bias': [n], 'head.weight': [v, n]}
+    out = {'model.pre_ln.weight': [n], 'model.pre_ln.bias': [n], 'model.embeddings.weight': [v, n], 'model.ln_out.weight': [n], 'model.ln_out.bias': [n], 'head.weight': [v, n]}
     for i in range(config['num_hidden_layers']):
         p = f'model.blocks.{i}.'
-        norms = ['ln1', 'ln2', 'attention.ln_x'] + (['pre_ln'] if i == 0 else [])
-        out.update({p + x + s: [n] for x in norms for s in ('.weight', '.bias')})
+        out.update({p + x + s: [n] for x in ('ln1', 'ln2', 'attention.ln_x') for s in ('.weight', '.bias')})
         out.update({p + 'attention.x_' + x: [1, 1, n] for x in 'rwkvag'})
         out.update({p + f'attention.{x}.weight': [n, n] for x in ('receptance', 'key', 'value', 'output')})
         out.update({p + 'attention.k_k': [1, 1, n], p + 'attention.k_a': [1, 1, n], p + 'attention.r_k': [n // 64, 64],
