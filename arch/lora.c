@@ -229,7 +229,7 @@ int qfs_lora_tensors(struct qfs_converter *c)
     struct half_pair *pairs = qfs_arena_array(c->arena, n, sizeof(*pairs));
     struct qfs_map seen = {0};
     int rc = 0;
-    c->tensors = qfs_arena_array(c->arena, n, sizeof(*c->tensors));
+    c->tensors = calloc(n + 1, sizeof(*c->tensors));
     if (!order || !pairs || !c->tensors)
         return qfs_fail_memory(c->error);
     for (size_t i = 0; i < n; i++)
