@@ -139,6 +139,7 @@
     family(qwen3omni) \
     family(qwen3vl) \
     family(qwen3vlmoe) \
+    family(qwen4exp) \
     family(refact) \
     family(rnd1) \
     family(roberta) \

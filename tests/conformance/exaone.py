@@ -29,4 +29,8 @@ ROWS = [
     Row('exaone-moe', 'ExaoneMoeForCausalLM', tokenizer='smollm2',
         config=dict(head_dim=64, num_hidden_layers=4, num_experts=4, num_experts_per_tok=2, num_shared_experts=1,
                     first_k_dense_replace=1, sliding_window=512, sliding_window_pattern=4, n_group=1, topk_group=1)),
+    Row('exaone-4.5', 'Exaone4_5_ForConditionalGeneration', tokenizer='smollm2', text='text_config', config=dict(
+        text_config=dict(model_type='exaone4', head_dim=64, num_hidden_layers=4, sliding_window=512, sliding_window_pattern=4),
+        vision_config=dict(depth=1, hidden_size=64, intermediate_size=128, num_heads=2, num_key_value_heads=1,
+                           out_hidden_size=256, fullatt_block_indexes=[0]))),
 ]

@@ -8,4 +8,7 @@ ROWS = [
     Row('granite-moe', 'GraniteMoeForCausalLM', tokenizer='tiny', config=MOE),
     Row('granite-moe-shared', 'GraniteMoeSharedForCausalLM', tokenizer='tiny',
         config=dict(shared_intermediate_size=256, **MOE)),
+    Row('granite-swa', 'GraniteSWAForCausalLM', tokenizer='tiny', config=dict(num_hidden_layers=4, sliding_window=512, **SCALES)),
+    Row('granite-moe-swa', 'GraniteMoeSWAForCausalLM', tokenizer='tiny', config=dict(
+        num_hidden_layers=4, sliding_window=512, shared_intermediate_size=256, **MOE)),
 ]

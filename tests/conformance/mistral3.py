@@ -11,4 +11,9 @@ ROWS = [
         config=dict(text_config=dict(model_type='mistral', head_dim=64), vision_config=VISION)),
     Row('ministral-3-vl', 'Mistral3ForConditionalGeneration', tokenizer='tiny', text='text_config',
         config=dict(text_config=dict(model_type='ministral3', head_dim=64, rope_parameters=YARN), vision_config=VISION)),
+    Row('mistral-4', 'Mistral3ForConditionalGeneration', tokenizer='smollm2', text='text_config', config=dict(
+        text_config=dict(model_type='mistral4', q_lora_rank=64, kv_lora_rank=64, qk_rope_head_dim=32, qk_nope_head_dim=64,
+                         v_head_dim=64, n_routed_experts=4, num_experts_per_tok=2, n_shared_experts=1,
+                         first_k_dense_replace=1, moe_intermediate_size=256, n_group=1, topk_group=1),
+        vision_config=VISION)),
 ]

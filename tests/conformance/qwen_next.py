@@ -29,4 +29,8 @@ ROWS = [
         config=dict(num_hidden_layers=4, head_dim=64, **LINEAR)),
     Row('qwen3.5-moe', 'Qwen3_5MoeForCausalLM', tokenizer='qwen3', patch=with_draft,
         config=dict(num_hidden_layers=4, head_dim=64, **LINEAR, **MOE)),
+    Row('qwen3.5-vl', 'Qwen3_5ForConditionalGeneration', tokenizer='smollm2', text='text_config', patch=with_draft,
+        config=dict(text_config=dict(num_hidden_layers=4, head_dim=64, **LINEAR),
+                    vision_config=dict(depth=1, hidden_size=64, intermediate_size=128, num_heads=2, out_hidden_size=256,
+                                       num_position_embeddings=16))),
 ]

@@ -8,10 +8,19 @@ ROPE = dict(rope_type='default', mrope_section=[8, 12, 12], rope_theta=1000000.0
 ROPE3 = dict(ROPE, mrope_interleaved=True)
 MOE = dict(num_experts=4, num_experts_per_tok=2, moe_intermediate_size=256)
 
+
+def flat(config):
+    """As Qwen released them: the text model's parameters beside vision_config."""
+    text = config.pop('text_config')
+    text['rope_scaling'] = dict(type='mrope', mrope_section=[8, 12, 12])
+    text['rope_theta'] = 1000000.0
+    return {**text, **config}
+
+
 ROWS = [
-    Row('qwen2-vl', 'Qwen2VLForConditionalGeneration', tokenizer='smollm2', text='text_config',
+    Row('qwen2-vl', 'Qwen2VLForConditionalGeneration', tokenizer='smollm2', text='text_config', released=flat,
         config=dict(text_config=dict(rope_parameters=ROPE), vision_config=VISION2)),
-    Row('qwen2.5-vl', 'Qwen2_5_VLForConditionalGeneration', tokenizer='smollm2', text='text_config',
+    Row('qwen2.5-vl', 'Qwen2_5_VLForConditionalGeneration', tokenizer='smollm2', text='text_config', released=flat,
         config=dict(text_config=dict(rope_parameters=ROPE), vision_config=VISION25)),
     Row('qwen3-vl', 'Qwen3VLForConditionalGeneration', tokenizer='smollm2', text='text_config',
         config=dict(text_config=dict(head_dim=64, rope_parameters=ROPE3), vision_config=VISION3)),
