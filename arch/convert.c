@@ -19,6 +19,12 @@ static int unknown_class(struct qfs_converter *c, const char *name)
 static int find_family(struct qfs_converter *c)
 {
     enum qfs_product product = c->out->product;
+    if (c->model->mistral_format) {
+        c->hf_class = "";
+        c->family = product == QFS_PRODUCT_MMPROJ ? NULL : &qfs_family_mistral_format;
+        c->arch = c->family ? c->family->arch : NULL;
+        return c->family ? 0 : -ENOENT;
+    }
     int rc = qfs_architecture_find(c, product, &c->hf_class);
     if (rc < 0)
         return rc;

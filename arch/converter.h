@@ -142,6 +142,8 @@ int qfs_convert_gguf(struct qfs_conversion *out, struct qfs_error *error) QFS_MU
         family_ ? family_->hook : NULL;                 \
     })
 
+/* Of models in Mistral's own format, which name no class. mistral.c */
+extern const struct qfs_family qfs_family_mistral_format;
 /* The family that answers to a class name, NULL if none. list.c, list_mmproj.c */
 const struct qfs_family *qfs_family_find(const char *hf_class);
 const struct qfs_family *qfs_mmproj_family_find(const char *hf_class);

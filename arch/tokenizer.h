@@ -258,6 +258,7 @@ struct qfs_tokenizer {
     bool add_bos, add_eos, add_prefix_space;
     bool split_special_tokens, clean_up, clean_up_bpe;
     bool has_processor;
+    bool pre_given; /* the fingerprint is unknown, model->pre stands in for its name */
 };
 
 enum {

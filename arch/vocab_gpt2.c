@@ -154,10 +154,14 @@ static int named_pre(struct qfs_tokenizer *t, const char **ret_pre, struct qfs_e
 {
     char hex[65];
     int rc = qfs_vocab_fingerprint(t, hex, ret_pre, error);
+    if (rc == 0 && !*ret_pre && t->model->pre) {
+        t->pre_given = true;
+        *ret_pre = t->model->pre;
+    }
     if (rc == 0 && !*ret_pre)
         rc = qfs_fail(error, ENOTSUP,
                       "%s: llama.cpp does not know the pre-tokenizer whose fingerprint is %s "
-                      "(tokenizer class %s)",
+                      "(tokenizer class %s); --pre NAME goes on with one that it knows",
                       t->shown, hex, t->class_name);
     return rc;
 }
@@ -230,6 +234,8 @@ int qfs_vocab_gpt2_way(struct qfs_conversion *conversion, const struct qfs_json 
     int rc = qfs_tokenizer_open(conversion->model, &t, error);
     if (rc == 0)
         rc = named_pre(t, &pre, error);
+    if (rc == 0 && t->pre_given)
+        conversion->given_pre = pre;
     if (rc == 0)
         rc = tokens_of(t, hparams, way->added, &arena, &tokens, error);
     if (rc == 0)

@@ -94,6 +94,8 @@ static const struct option_row rows[] = {
      "the first part of a split view holds no tensors"},
     {"allow-requantize", 0, NULL, FLAG, AT(views.allow_requantize), VIEWS,
      "quantize tensors that are quantized already"},
+    {"pre", 0, "NAME", TEXT, AT(views.pre), READERS,
+     "llama.cpp's pre-tokenizer to take where it does not know the model's (views are named so)"},
     {"verify-source", 0, NULL, FLAG, AT(views.verify_source), READERS,
      "read all weights first: what they are is what their content is"},
     {"reference", 0, "LIB", TEXT, AT(reference), CLI_BENCH, "compare with this libggml-base"},

@@ -243,8 +243,10 @@ static int list_view(struct qfs_source *source, const struct qfs_conversion *con
         snprintf(number, sizeof(number), "-%05u-of-%05u", part + 1, view->nparts);
     qfs_plan_free(plan);
     view->info.type = qfs_arena_printf(&source->arena, "%s%s%s", prefix, ftype->name, number);
-    view->info.name = qfs_arena_printf(&source->arena, "%s%s-%s%s.gguf", prefix,
-                                       source->model->name, ftype->name, number);
+    const char *pre = conversion->given_pre;
+    view->info.name =
+        qfs_arena_printf(&source->arena, "%s%s%s%s-%s%s.gguf", prefix, source->model->name,
+                         pre ? "-pre-" : "", pre ? pre : "", ftype->name, number);
     if (!view->info.name || !view->info.type || (rc < 0 && !view->info.refused))
         return qfs_fail_memory(error);
     source->nviews++;
@@ -341,6 +343,9 @@ int qfs_source_open_on(const char *path, const struct qfs_options *options,
         rc = set_view_options(source, options, error);
     if (rc == 0)
         rc = qfs_model_open_adapter(path, options->base, &source->model, error);
+    if (rc == 0 && options->pre &&
+        !(source->model->pre = qfs_arena_string(&source->model->arena, options->pre)))
+        rc = qfs_fail_memory(error);
     if (rc == 0 && options->verify_source)
         rc = qfs_model_verify(source->model, error);
     if (rc == 0 && source->model->gguf && source->view_options.outtype >= 0)

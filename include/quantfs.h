@@ -56,6 +56,10 @@ struct qfs_options {
     bool no_tensor_first_split;    /* the first part holds keys only */
 
     /* -- the source */
+    const char
+        *pre; /* name of llama.cpp's pre-tokenizer ("qwen2") to go on with where the model's is
+                         * not known: views that need it are called NAME-pre-PRE-TYPE.gguf, since the
+                         * converter would have stopped */
     bool verify_source; /* read all weights when it is opened: its content says what it is */
 
     /* -- work and memory */

@@ -176,6 +176,31 @@ static int load_auto(struct qfs_model *model, struct qfs_error *error)
     return rc;
 }
 
+/* params.json of Mistral's own format; false when there is none. */
+static bool load_params(struct qfs_model *model, int *ret_rc, struct qfs_error *error)
+{
+    static const struct qfs_json empty = {.kind = QFS_JSON_OBJECT};
+    char *shown = qfs_arena_printf(&model->arena, "%s/params.json", model->path);
+    struct qfs_error unread = {0};
+    const struct qfs_json *params;
+    int rc = shown ? qfs_json_read(&model->arena, model->dir_fd, "params.json", CONFIG_LIMIT, shown,
+                                   &params, &unread)
+                   : -ENOMEM;
+    if (rc == -ENOENT)
+        return false;
+    if (rc < 0)
+        rc = qfs_fail(error, -rc, "%s", shown ? unread.text : "out of memory");
+    else if (!qfs_json_is(params, QFS_JSON_OBJECT))
+        rc = qfs_fail(error, EINVAL, "%s: is not a JSON object", shown);
+    if (rc == 0) {
+        model->mistral_format = true;
+        model->config_raw = &empty;
+        model->config = params;
+    }
+    *ret_rc = rc;
+    return true;
+}
+
 int qfs_config_load(struct qfs_model *model, struct qfs_error *error)
 {
     char *shown = qfs_arena_printf(&model->arena, "%s/config.json", model->path);
@@ -184,6 +209,8 @@ int qfs_config_load(struct qfs_model *model, struct qfs_error *error)
         return qfs_fail_memory(error);
     int rc = qfs_json_read(&model->arena, model->dir_fd, "config.json", CONFIG_LIMIT, shown, &raw,
                            error);
+    if (rc == -ENOENT && load_params(model, &rc, error))
+        return rc;
     if (rc == -ENOENT)
         return qfs_fail(error, ENOENT,
                         "%s: there is none: give the directory that holds the model's config.json "

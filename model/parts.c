@@ -255,10 +255,16 @@ int qfs_parts_load(struct qfs_model *model, struct qfs_error *error)
     struct qfs_arena scratch = {0};
     const struct qfs_json *map = NULL;
     struct names names = {0};
-    int rc = list_parts(model, "model", ".safetensors", &names, error);
+    bool own = model->mistral_format; /* the converter looks at no index then */
+    int rc = list_parts(model, own ? "consolidated" : "model", ".safetensors", &names, error);
     if (rc < 0)
         goto out;
-    if (names.count && faccessat(model->dir_fd, index_name, F_OK, 0) == 0)
+    if (own && names.count == 0)
+        rc = qfs_fail(error, ENOENT, "%s: has params.json but no consolidated.safetensors",
+                      model->path);
+    else if (own)
+        ;
+    else if (names.count && faccessat(model->dir_fd, index_name, F_OK, 0) == 0)
         rc = read_index(model, &scratch, &names, &map, error);
     else if (names.count == 0 && faccessat(model->dir_fd, index_name, F_OK, 0) == 0)
         rc = qfs_fail(error, ENOENT, "%s: none of the files that %s lists is there: download them",

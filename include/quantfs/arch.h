@@ -94,6 +94,9 @@ struct qfs_conversion {
     enum qfs_product product;
     const char *arch;              /* "llama" */
     enum qfs_outtype auto_outtype; /* what --outtype auto decides */
+    const char
+        *given_pre; /* model->pre, where llama.cpp does not know the pre-tokenizer: then the file is
+                            * not the converter's; else NULL */
     bool from_gguf; /* the source is a GGUF file: forced_type is each tensor's own, and every view,
                      * F32, F16 and BF16 too, is llama-quantize's */
     struct qfs_kvs kvs; /* the converter's order; general.file_type is set for auto_outtype */

@@ -94,6 +94,11 @@ struct qfs_model {
                                         * config_raw where AutoConfig fails; object */
     bool config_auto;                  /* config is AutoConfig's: id2label's keys are its numbers */
     bool config_refused; /* AutoConfig raises what AutoTokenizer lets pass: no tokenizer then */
+    bool
+        mistral_format; /* params.json and consolidated*.safetensors: then config is the former, and
+                          * config_raw is empty */
+    const char
+        *pre; /* the pre-tokenizer's name to go on with where llama.cpp knows none; or NULL */
     const struct qfs_json *generation_config; /* as the converter reads it, NULL if absent */
     const struct qfs_json *tokenizer_config;  /* tokenizer_config.json raw, NULL if absent */
     const struct qfs_json *card; /* README.md's front matter, PyYAML-typed; NULL if none */
