@@ -399,6 +399,9 @@ int qfs_emit(struct qfs_converter *c, const struct qfs_recipe *data, const char 
 /* The same for a tensor that the converter writes as it is, in the type of its blocks. */
 int qfs_emit_blocks(struct qfs_converter *c, const struct qfs_recipe *data, const char *name,
                     const char *new_name);
+/* A tensor of integers (below 2^24), written as I32. */
+int qfs_emit_integers(struct qfs_converter *c, const struct qfs_recipe *data, const char *name,
+                      const char *new_name);
 /* The first number among the dotted parts of a name, -1 if there is none. */
 int qfs_block_of(const char *name);
 /* Of "model.layers.N…", N; -1 for other names. */

@@ -176,6 +176,16 @@ int qfs_emit_blocks(struct qfs_converter *c, const struct qfs_recipe *data, cons
     return 0;
 }
 
+int qfs_emit_integers(struct qfs_converter *c, const struct qfs_recipe *data, const char *name,
+                      const char *new_name)
+{
+    struct qfs_out_tensor *tensor = append(c, data, name, new_name);
+    if (!tensor)
+        return -c->error->code;
+    tensor->forced_type = QFS_TYPE_I32;
+    return 0;
+}
+
 static int emit(struct qfs_converter *c, const struct qfs_recipe *data, const char *name,
                 const char *new_name, int bid)
 {

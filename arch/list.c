@@ -30,6 +30,7 @@
     family(deepseek) \
     family(deepseek2) \
     family(deepseek32) \
+    family(deepseek4) \
     family(distilbert) \
     family(dots1) \
     family(dots3) \

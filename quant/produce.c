@@ -163,6 +163,12 @@ static int produce_tile(struct qfs_worker *worker, const struct qfs_plan_tensor 
     case QFS_TYPE_BF16:
         kernels->encode_bf16(worker->tile, out, count);
         return 0;
+    case QFS_TYPE_I32:
+        for (int64_t i = 0; i < count; i++) {
+            int32_t integer = (int32_t)worker->tile[i];
+            memcpy((uint8_t *)out + (size_t)i * sizeof(integer), &integer, sizeof(integer));
+        }
+        return 0;
     default:
         break;
     }

@@ -165,7 +165,9 @@ def save(row, config, out):
         for name, shape in row.tensors(config).items():
             shape, dtype = shape if isinstance(shape, tuple) else (shape, 'bfloat16')
             values, dtype = torch.normal(0.0, 0.05, tuple(shape)), getattr(torch, dtype)
-            if not dtype.is_floating_point:
+            if dtype == torch.float8_e8m0fnu:
+                values = ((values * 1e4).long() % 6 + 117).to(torch.uint8).view(dtype)
+            elif not dtype.is_floating_point:
                 values = (values * 1e4).long() % 251
             tensors[name] = values.to(dtype)
         save_file(tensors, out + '/model.safetensors', metadata={'format': 'pt'})
@@ -313,7 +315,8 @@ def auto_type(made):
     if 'general.file_type' not in reader.fields:  # a few families do not write it
         used = [t.tensor_type.name for t in reader.tensors if len(t.shape) > 1]
         return next((t for t in used if t != 'F32'), 'F32')
-    return {0: 'F32', 1: 'F16', 32: 'BF16'}[int(reader.fields['general.file_type'].contents())]
+    kind = {0: 'F32', 1: 'F16', 32: 'BF16'}.get(int(reader.fields['general.file_type'].contents()))
+    return kind or ('F16' if any(t.tensor_type.name == 'F16' for t in reader.tensors) else 'BF16')
 
 
 def check_model(quantfs, row, model, work):
