@@ -6,7 +6,7 @@ PIECES = {'spiece.model': unigram(400)}
 ROWS = [
     Row('t5', 'T5ForConditionalGeneration', bare=True, config=T5, files=PIECES),
     Row('flan-t5', 'T5ForConditionalGeneration', bare=True, files=PIECES, config=dict(
-        T5, num_decoder_layers=3, feed_forward_proj='gated-gelu', tie_word_embeddings=False, n_positions=512)),
+        T5, num_decoder_layers=1, feed_forward_proj='gated-gelu', tie_word_embeddings=False, n_positions=512)),
     Row('mt5', 'MT5ForConditionalGeneration', bare=True, config=dict(T5, tie_word_embeddings=False),
         files={'spiece.model': PIECES['spiece.model'], 'added_tokens.json': '{"<extra>": 410, "<far>": 600}'}),
     Row('umt5', 'UMT5ForConditionalGeneration', bare=True, config=T5, files=PIECES),
