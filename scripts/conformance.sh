@@ -3,7 +3,8 @@
 #
 # Makes a tiny model of each family with transformers (tests/conformance), converts it with llama.cpp's own tools
 # and with build/quantfs, and compares the files byte for byte. Needs the reference in $QUANTFS_REFERENCE (default
-# ~/.cache/quantfs-reference) and the shared tokenizers. Without NAME the table in docs/MODELS.md is written anew.
+# ~/.cache/quantfs-reference) and the shared tokenizers. The rows' results go into the table of
+# docs/MODELS.md.
 set -euo pipefail
 top=$(cd "$(dirname "$0")/.." && pwd)
 reference=${QUANTFS_REFERENCE:-$HOME/.cache/quantfs-reference}
@@ -14,7 +15,5 @@ if [ ! -x "$python" ]; then
 fi
 [ -e "$top/build/build.ninja" ] || meson setup "$top/build" "$top" --buildtype=release
 ninja -C "$top/build" quantfs
-table=()
-[ $# -gt 0 ] || table=(--table "$top/docs/MODELS.md")
 exec env CUDA_VISIBLE_DEVICES='' HF_HUB_OFFLINE=1 PYTHONHASHSEED=0 ATEN_CPU_CAPABILITY=avx2 \
-    "$python" "$top/tests/conformance/run.py" "$top/build/quantfs" "${table[@]}" "$@"
+    "$python" "$top/tests/conformance/run.py" "$top/build/quantfs" --table "$top/docs/MODELS.md" "$@"

@@ -1,22 +1,24 @@
 #!/usr/bin/env python3
 """Compares views with the live reference, family by family.
 
-    run.py QUANTFS [--table FILE] [--keep DIR] [--tokenizers DIR] [NAME…]
+    run.py QUANTFS [--table FILE] [--jobs N] [--keep DIR] [--tokenizers DIR] [NAME…]
 
 NAME: a list (file of this folder, "granite") or a row ("granite-moe"). Each row's model is made twice: once with its
 full configuration, once as labs release them (nothing that equals the defaults, old key names), converted by the
 reference and by QUANTFS, and compared byte for byte. Runs in the reference's own Python; scripts/conformance.sh
-finds it. --table writes the Markdown table of docs/MODELS.md between its two marks.
+finds it. --table writes these rows into the Markdown table of docs/MODELS.md, between its two marks.
 
 transformers and the converter are imported once; each step runs in a child forked from that.
 """
 import argparse
 import contextlib
 import ctypes
+import functools
 import glob
 import hashlib
 import importlib
 import json
+import multiprocessing
 import os
 import runpy
 import shutil
@@ -365,21 +367,46 @@ def run_row(quantfs, row, tokenizers, folder):
     return out
 
 
+all_rows = {}  # by name; rows hold functions, which cannot be sent to a worker
+
+
+def run_in(quantfs, tokenizers, top, keep, name):
+    folder = f'{top}/{name}'
+    os.makedirs(folder, exist_ok=True)
+    outcomes = run_row(quantfs, all_rows[name], tokenizers, folder)
+    if not keep:
+        shutil.rmtree(folder)
+    return outcomes
+
+
+def table_line(row, outcomes):
+    cells = [outcomes.get((v, k)) for k in ('SOURCE', 'Q4_K_M') for v in ('full', 'released')]
+    if not any(cells):  # the model could not be made
+        cells[0] = next(iter(outcomes.values()))
+    projector = [o.text for (_, k), o in outcomes.items() if k.startswith('mmproj')]
+    note = f' ({row.note})' if row.note else ''
+    texts = [o.text.replace('|', ' ') if o else '' for o in cells] + [', '.join(sorted(set(projector)))]
+    return f'| {row.cls} | {row.name}{note} | ' + ' | '.join(texts) + ' |'
+
+
 def write_table(path, rows, results):
-    lines = ['| architecture | model made | SOURCE, full | SOURCE, as released | Q4_K_M, full | Q4_K_M, as released |',
-             '|---|---|---|---|---|---|']
-    for row in rows:
-        r = results[row.name]
-        cells = [r.get((v, k)) for k in ('SOURCE', 'Q4_K_M') for v in ('full', 'released')]
-        note = f' ({row.note})' if row.note else ''
-        lines.append(f'| {row.cls} | {row.name}{note} | ' + ' | '.join(c.text if c else '' for c in cells) + ' |')
-    same = sum(all(o.same for o in results[row.name].values()) for row in rows)
-    lines += ['', f'{same} of {len(rows)} rows identical.']
+    """The lines of `results` are new; those of other rows stay as they are. Order: that of `rows`, all there are."""
     with open(path) as f:
         text = f.read()
     head, rest = text.split(MARK[0])
+    old, tail = rest.split(MARK[1])
+    lines = {line.split('|')[2].split()[0]: line for line in old.splitlines()
+             if line.startswith('| ') and not line.startswith('| architecture')}
+    lines.update((row.name, table_line(row, results[row.name])) for row in rows if row.name in results)
+    kept = [lines[row.name] for row in rows if row.name in lines]
+    same = sum(all(w in ('same', '') or w.startswith('refused by both') for w in
+                   (c.strip() for c in line.split('|')[3:-1])) for line in kept)
+    both = sum('refused by both' in line for line in kept)
+    top = ['| architecture | model made | SOURCE, full | SOURCE, as released | Q4_K_M, full | Q4_K_M, as released | mmproj F16 |',
+           '|---|---|---|---|---|---|---|']
+    end = ['', f'{same} of {len(kept)} rows identical, {both} of these refused by the reference as well.']
     with open(path, 'w') as f:
-        f.write(head + MARK[0] + '\n' + '\n'.join(lines) + '\n' + MARK[1] + rest.split(MARK[1])[1])
+        f.write(head + MARK[0] + '\n' + '\n'.join(top + kept + end) + '\n' + MARK[1] + tail)
 
 
 def main():
@@ -387,37 +414,39 @@ def main():
     p.add_argument('quantfs')
     p.add_argument('name', nargs='*')
     p.add_argument('--table')
+    p.add_argument('--jobs', type=int, default=os.cpu_count(), help='rows at a time')
     p.add_argument('--keep', help='a folder for the models, used again the next time')
     p.add_argument('--tokenizers', default=os.path.abspath(HERE + '/../../../shared/models/tokenizers'))
     a = p.parse_args()
     quantfs = os.path.abspath(a.quantfs)
     load_reference()
     os.environ['LD_LIBRARY_PATH'] = ROOT + '/lib'
-    rows = []
+    everything, rows = [], []
     for file in sorted(glob.glob(HERE + '/*.py')):
         module = os.path.basename(file)[:-3]
         if module in ('run', 'conformance'):
             continue
         for row in importlib.import_module(module).ROWS:
+            everything.append(row)
             if not a.name or module in a.name or row.name in a.name:
                 rows.append(row)
     if not rows:
         sys.exit('no such row: ' + ' '.join(a.name))
+    all_rows.update((row.name, row) for row in rows)  # before the workers are forked
     results, passed, failed = {}, 0, 0
     with contextlib.ExitStack() as stack:
         top = os.path.abspath(a.keep) if a.keep else stack.enter_context(tempfile.TemporaryDirectory())
-        for row in rows:
-            folder = f'{top}/{row.name}'
-            os.makedirs(folder, exist_ok=True)
-            results[row.name] = run_row(quantfs, row, a.tokenizers, folder)
-            good = all(o.same for o in results[row.name].values())
+
+        work = functools.partial(run_in, quantfs, a.tokenizers, top, bool(a.keep))
+        pool = stack.enter_context(multiprocessing.get_context('fork').Pool(a.jobs))
+        for row, outcomes in zip(rows, pool.imap(work, [r.name for r in rows])):
+            results[row.name] = outcomes
+            good = all(o.same for o in outcomes.values())
             passed, failed = passed + good, failed + (not good)
             print(f'{"ok   " if good else "FAIL "} {row.cls} {row.name}: ' + ', '.join(
-                f'{v} {k} {o.text}' for (v, k), o in results[row.name].items()), flush=True)
-            if not a.keep:
-                shutil.rmtree(folder)
+                f'{v} {k} {o.text}' for (v, k), o in outcomes.items()), flush=True)
     if a.table:
-        write_table(a.table, rows, results)
+        write_table(a.table, everything, results)
     print(f'{passed} passed, {failed} failed')
     sys.exit(1 if failed else 0)
 
