@@ -4,6 +4,9 @@
 #include <math.h>
 #include <string.h>
 
+#include "vocab.h"
+#include "vocab_ways.h"
+
 static const char *const moe_classes[] = {"HunYuanMoEV1ForCausalLM", NULL};
 static const char *const dense_classes[] = {"HunYuanDenseV1ForCausalLM", NULL};
 static const char *const vl_classes[] = {"HunYuanVLForConditionalGeneration", NULL};
@@ -115,7 +118,7 @@ static int moe_keys(struct qfs_converter *c)
 
 static int moe_vocab(struct qfs_converter *c)
 {
-    return qfs_text_vocab(c);
+    return qfs_vocab_hunyuan(c->out, c->hparams, true, c->error);
 }
 
 const struct qfs_family qfs_family_hunyuan_moe = {
@@ -155,9 +158,37 @@ static int dense_keys(struct qfs_converter *c)
     return 0;
 }
 
+/* A token id as a key, where `id` is one. */
+static int put_id(struct qfs_converter *c, const char *key, const struct qfs_json *id)
+{
+    int64_t value;
+    if (!qfs_json_int(id, &value) || value < 0 || value > UINT32_MAX)
+        return qfs_fail(c->error, EINVAL, "%s: the value for %s is not a token", c->model->path,
+                        key);
+    qfs_kv_u32(&c->out->kvs, key, (uint32_t)value);
+    return 0;
+}
+
+/* Released configurations are wrong about what ends a text. */
 static int dense_vocab(struct qfs_converter *c)
 {
-    return qfs_text_vocab(c);
+    static const char *const without_pad[] = {"bos", "eos", "unk", "sep", "cls", "mask", NULL};
+    const struct qfs_json *end = qfs_hparam(c, "eod_token_id");
+    const struct qfs_json *ends = qfs_json_get(c->model->generation_config, "eos_token_id");
+    struct qfs_vocab_way way = {0};
+    int64_t pad;
+    int rc;
+    if (qfs_json_int(qfs_hparam(c, "pad_token_id"), &pad) && pad < 0)
+        way.special_types = without_pad;
+    if (qfs_vocab_file_exists(c->model, "tokenizer.json"))
+        rc = qfs_vocab_gpt2_way(c->out, c->hparams, &way, c->error);
+    else
+        rc = qfs_vocab_hunyuan(c->out, c->hparams, false, c->error);
+    if (rc == 0 && !qfs_json_is_null(end))
+        rc = put_id(c, "tokenizer.ggml.eos_token_id", end);
+    if (rc == 0 && qfs_json_is(ends, QFS_JSON_ARRAY) && ends->count >= 2)
+        rc = put_id(c, "tokenizer.ggml.eot_token_id", &ends->items[0]);
+    return rc;
 }
 
 const struct qfs_family qfs_family_hunyuan_dense = {
