@@ -282,6 +282,11 @@ int qfs_tokenizer_encode(struct qfs_tokenizer *t, struct qfs_text text, bool spe
 /* tokenizer.decode(ids); the text lives in t->scratch. */
 int qfs_tokenizer_decode(struct qfs_tokenizer *t, const struct qfs_ids *ids,
                          struct qfs_text *ret_text, struct qfs_error *error) QFS_MUST_USE;
+/* The converter's fixed text; the SHA-256 of str([ids]) and the name that it has there (NULL: none).
+ * vocab_gpt2.c */
+struct qfs_text qfs_fingerprint_text(void);
+int qfs_fingerprint_of(const struct qfs_ids *ids, char ret_hex[65], const char **ret_name,
+                       struct qfs_error *error) QFS_MUST_USE;
 /* get_vocab_base_pre: the SHA-256 of str([ids]) of the converter's fixed text, and the name that it has
  * there (NULL: none). vocab_gpt2.c */
 int qfs_vocab_fingerprint(struct qfs_tokenizer *t, char ret_hex[65], const char **ret_name,

@@ -17,31 +17,41 @@ static int compare(const void *digest, const void *row)
     return strcmp(digest, ((const struct fingerprint *)row)->digest);
 }
 
-int qfs_vocab_fingerprint(struct qfs_tokenizer *t, char ret_hex[65], const char **ret_name,
-                          struct qfs_error *error)
+struct qfs_text qfs_fingerprint_text(void)
 {
-    struct qfs_ids ids = {0};
+    return QFS_TEXT(fixed_text);
+}
+
+int qfs_fingerprint_of(const struct qfs_ids *ids, char ret_hex[65], const char **ret_name,
+                       struct qfs_error *error)
+{
     struct qfs_buffer text = {0};
-    struct qfs_sha256 *sha = NULL;
-    int rc = qfs_tokenizer_encode(t, QFS_TEXT(fixed_text), true, &ids, error);
-    if (rc < 0)
-        goto out;
     qfs_buffer_text(&text, "[");
-    for (size_t i = 0; i < ids.count; i++)
-        qfs_buffer_printf(&text, i ? ", %u" : "%u", ids.items[i]);
+    for (size_t i = 0; i < ids->count; i++)
+        qfs_buffer_printf(&text, i ? ", %u" : "%u", ids->items[i]);
     qfs_buffer_text(&text, "]");
-    if (text.failed || !(sha = qfs_sha256_new())) {
-        rc = qfs_fail_memory(error);
-        goto out;
+    struct qfs_sha256 *sha = text.failed ? NULL : qfs_sha256_new();
+    if (!sha) {
+        qfs_buffer_done(&text);
+        return qfs_fail_memory(error);
     }
     qfs_sha256_update(sha, text.data, text.size);
     qfs_sha256_hex(sha, ret_hex);
     const struct fingerprint *found =
         bsearch(ret_hex, fingerprints, QFS_COUNT(fingerprints), sizeof(*fingerprints), compare);
     *ret_name = found ? found->name : NULL;
-out:
     qfs_sha256_free(sha);
     qfs_buffer_done(&text);
+    return 0;
+}
+
+int qfs_vocab_fingerprint(struct qfs_tokenizer *t, char ret_hex[65], const char **ret_name,
+                          struct qfs_error *error)
+{
+    struct qfs_ids ids = {0};
+    int rc = qfs_tokenizer_encode(t, qfs_fingerprint_text(), true, &ids, error);
+    if (rc == 0)
+        rc = qfs_fingerprint_of(&ids, ret_hex, ret_name, error);
     free(ids.items);
     return rc;
 }
