@@ -21,7 +21,7 @@ def modern_old(config):
     return dict(config, global_rope_theta=160000.0, local_rope_theta=10000.0, global_attn_every_n_layers=3)
 
 
-IDS = dict(num_hidden_layers=4, pad_token_id=3, cls_token_id=1, sep_token_id=2)
+IDS = dict(num_hidden_layers=4, pad_token_id=3, cls_token_id=1, sep_token_id=2, layer_norm_eps=1e-5)
 ROWS = [
     Row('modernbert', 'ModernBertModel', tokenizer='gpt-2', config=IDS, released=modern_old),
     Row('modernbert-mlm', 'ModernBertForMaskedLM', tokenizer='gpt-2', config=dict(IDS, hidden_activation='silu')),

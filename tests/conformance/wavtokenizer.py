@@ -1,6 +1,6 @@
 from conformance import Row
 
-CONFIG = dict(vocab_size=64, n_embd_features=256, n_ff=512, max_position_embeddings=8192, n_layer=2, n_head=1, hidden_size=256,
+CONFIG = dict(vocab_size=64, n_embd_features=256, n_ff=512, max_position_embeddings=8192, n_layer=6, n_head=1, hidden_size=256,
               layer_norm_epsilon=1e-6, group_norm_epsilon=1e-6, group_norm_groups=32, posnet=dict(n_embd=256, n_layer=6),
               convnext=dict(n_embd=256, n_layer=2))
 
@@ -18,6 +18,9 @@ def tensors(config):
         p = f'backbone.posnet.{i}.'
         out.update({p + 'norm1.weight': [n], p + 'norm1.bias': [n], p + 'norm2.weight': [n], p + 'norm2.bias': [n],
                     p + 'conv1.weight': [n, n, 3], p + 'conv1.bias': [n], p + 'conv2.weight': [n, n, 3], p + 'conv2.bias': [n]})
+    out.update({f'backbone.posnet.{i}.norm.{s}': [n] for i in (2, 5) for s in ('weight', 'bias')})
+    out.update({f'backbone.posnet.2.{x}.weight': [n, n, 1] for x in ('q', 'k', 'v', 'proj_out')})
+    out.update({f'backbone.posnet.2.{x}.bias': [n] for x in ('q', 'k', 'v', 'proj_out')})
     return out
 
 
