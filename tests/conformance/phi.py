@@ -33,7 +33,7 @@ ROWS = [
         pad_token_id=0, original_max_position_embeddings=2048, sliding_window=2047, vocab_size=32064)),
     Row('phi-3-mini-128k', 'Phi3ForCausalLM', tokenizer='phi-3', config=LONG, released=longrope),
     Row('phi-3-medium-128k', 'Phi3ForCausalLM', tokenizer='phi-3', config=dict(LONG, num_key_value_heads=1),
-        released=lambda config: longrope(config, 'su')),
+        released=lambda config: {**longrope(config, 'su'), 'rms_norm_eps': 1e-5, 'sliding_window': 262144}),
     Row('phi-4', 'Phi3ForCausalLM', tokenizer='smollm2', config=dict(
         pad_token_id=0, max_position_embeddings=16384, original_max_position_embeddings=16384, sliding_window=None,
         rope_theta=250000)),

@@ -10,7 +10,6 @@ def tensors(config):
         out |= {p + 'self_attn.q_k_v_proj.weight': [n + 256, n], p + 'self_attn.g_proj.weight': [4, n],
                 p + 'self_attn.o_proj.weight': [n, n], p + 'mlp.gate_proj.weight': [512, n],
                 p + 'mlp.up_proj.weight': [512, n], p + 'mlp.down_proj.weight': [n, 512],
-                p + 'self_attn.q_norm.weight': [64], p + 'self_attn.k_norm.weight': [64],
                 p + 'input_layernorm.weight': [n], p + 'post_attention_layernorm.weight': [n]}
     return out
 
