@@ -56,6 +56,8 @@ METHODS = {
     'llada': (LLaDAModel, TextModel._set_vocab_gpt2),
     'special': (LlamaModel, lambda m: gguf.SpecialVocab(m.dir_model, load_merges=True).add_to_gguf(m.gguf_writer)),
 }
+if PRE := os.environ.get('QUANTFS_PRE'):      # every pre-tokenizer is called so, as with --pre where it is not known
+    TextModel.get_vocab_base_pre = lambda self, tokenizer: tokenizer.encode(FIXED_TEXT) and PRE
 NAMES = {t: t.name.lower().replace('uint', 'u').replace('int', 'i').replace('float', 'f') for t in gguf.GGUFValueType}
 
 

@@ -278,7 +278,7 @@ static int dump(method_fn *run, char *path)
 {
     struct qfs_error error = {0};
     struct qfs_arena arena = {0};
-    struct qfs_model model = {.dir_fd = -1, .path = path};
+    struct qfs_model model = {.dir_fd = -1, .path = path, .pre = getenv("QUANTFS_PRE")};
     struct qfs_conversion conversion = {.model = &model, .arch = "llama"};
     int rc = 1;
     conversion.kvs.arena = &conversion.arena;
