@@ -74,7 +74,7 @@ step_golden() {
     [ -e "$shared/check/golden.py" ] || { echo 'skip  golden: no ../shared here'; return; }
     local log=$logs/golden.log line python=python3
     python3 -c 'import numpy' 2>/dev/null || python=/usr/bin/python3 # where Debian's numpy is
-    for mode in '' --mount '--shards 3'; do
+    for mode in '' --mount '--shards 3' --imatrix; do
         # shellcheck disable=SC2086
         $python "$shared/check/golden.py" build-test/quantfs "$work" $(cat tests/golden/shared-models.txt) \
             --types "$(cat tests/golden/shared-types.txt)" $mode >"$log" 2>&1
