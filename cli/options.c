@@ -94,7 +94,7 @@ static const struct option_row rows[] = {
      "the first part of a split view holds no tensors"},
     {"allow-requantize", 0, NULL, FLAG, AT(views.allow_requantize), VIEWS,
      "quantize tensors that are quantized already"},
-    {"pre", 0, "NAME", TEXT, AT(views.pre), READERS,
+    {"pre", 0, "NAME", TEXT, AT(views.pre), VIEWS,
      "llama.cpp's pre-tokenizer to take where it does not know the model's (views are named so)"},
     {"verify-source", 0, NULL, FLAG, AT(views.verify_source), READERS,
      "read all weights first: what they are is what their content is"},
