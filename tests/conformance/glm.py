@@ -17,6 +17,6 @@ ROWS = [
     Row('glm-4.5v', 'Glm4vMoeForConditionalGeneration', tokenizer='smollm2', added=GLM[1:], text='text_config', config=dict(
         text_config=MOE, vision_config=dict(hidden_size=64, depth=1, num_heads=2, intermediate_size=64, out_hidden_size=256, image_size=56))),
     Row('glm-4.7-flash', 'Glm4MoeLiteForCausalLM', tokenizer='smollm2', added=GLM[1:], patch=draft(2, 256), config=dict(MLA, num_nextn_predict_layers=1)),
-    Row('glm-5', 'GlmMoeDsaForCausalLM', tokenizer='llama-3.1', added=GLM[1:], config=dict(MLA, index_n_heads=4, index_head_dim=64, index_topk=64)),
+    Row('glm-5', 'GlmMoeDsaForCausalLM', tokenizer='llama-3.1', added=GLM, config=dict(MLA, index_n_heads=4, index_head_dim=64, index_topk=64)),
     Row('solar-open', 'SolarOpenForCausalLM', tokenizer='smollm2', added=GLM[1:], config=dict(MOE)),
 ]
