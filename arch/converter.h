@@ -386,6 +386,9 @@ const struct qfs_recipe *qfs_dequant_simple(struct qfs_converter *c,
 int qfs_names_init(struct qfs_converter *c);
 /* map_tensor_name with suffixes .weight and .bias; NULL (and an error set) if unknown. */
 const char *qfs_map_name(struct qfs_converter *c, const char *name);
+/* The same with other suffixes ("" first), ending with NULL. */
+const char *qfs_map_name_with(struct qfs_converter *c, const char *name,
+                              const char *const *suffixes);
 /* match_model_tensor_name: `key` as in gguf-py, "blk.{bid}.ffn_gate_inp". */
 bool qfs_name_matches(const struct qfs_converter *c, const char *new_name, const char *key,
                       const char *suffix, int bid);

@@ -12,14 +12,20 @@
     family(deepseek_ocr_vision) \
     family(dots_ocr_vision) \
     family(gemma3_vision) \
+    family(gemma3n_vision) \
+    family(gemma4_unified_vision) \
+    family(gemma4_vision) \
     family(glm4v_vision) \
     family(glm5v) \
     family(glmasr) \
+    family(granite_speech) \
+    family(granite_speech_plus) \
     family(hunyuan_vision) \
     family(internvl) \
     family(janus_vision) \
     family(kimik25) \
     family(kimivl) \
+    family(lfm2_audio) \
     family(lfm2_vision) \
     family(lighton_ocr) \
     family(llama4_vision) \

@@ -50,6 +50,9 @@ int qfs_config_set_int(struct qfs_converter *c, struct qfs_json *dict, const cha
 /* dict[name] = dict.get(name, value) */
 int qfs_config_default_int(struct qfs_converter *c, struct qfs_json *dict, const char *name,
                            int64_t value);
+/* dict[name] = [values…] */
+int qfs_config_set_reals(struct qfs_converter *c, struct qfs_json *dict, const char *name,
+                         const double *values, size_t count);
 /* dict[to] = dict.get(from) */
 int qfs_config_rename(struct qfs_converter *c, struct qfs_json *dict, const char *to,
                       const char *from);
@@ -83,6 +86,9 @@ int qfs_put_activation(struct qfs_converter *c, const struct qfs_json *dict);
 int qfs_put_pool_factor(struct qfs_converter *c);
 /* An error that names config.json and says what is wrong with it. */
 int qfs_config_wrong(struct qfs_converter *c, const char *key, const char *what);
+
+/* Suffixes of weights whose layers say how far their inputs and outputs are clipped. */
+extern const char *const qfs_clipped_suffixes[];
 
 /* -- tensors -----------------------------------------------------------------------------------
  */

@@ -32,6 +32,19 @@ int qfs_config_rename(struct qfs_converter *c, struct qfs_json *dict, const char
     return qfs_config_set(c, dict, to, qfs_json_get(dict, from));
 }
 
+int qfs_config_set_reals(struct qfs_converter *c, struct qfs_json *dict, const char *name,
+                         const double *values, size_t count)
+{
+    struct qfs_json *items = qfs_arena_array(c->arena, count, sizeof(*items));
+    struct qfs_json list = {.kind = QFS_JSON_ARRAY, .count = (uint32_t)count};
+    if (!items)
+        return qfs_fail_memory(c->error);
+    for (size_t i = 0; i < count; i++)
+        items[i] = (struct qfs_json){.kind = QFS_JSON_REAL, .real = values[i]};
+    list.items = items;
+    return qfs_config_set(c, dict, name, &list);
+}
+
 int qfs_config_default_int(struct qfs_converter *c, struct qfs_json *dict, const char *name,
                            int64_t value)
 {

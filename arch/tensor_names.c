@@ -99,11 +99,17 @@ static bool look_up(const struct qfs_converter *c, const char *name, size_t size
 
 const char *qfs_map_name(struct qfs_converter *c, const char *name)
 {
-    static const char *const suffixes[] = {"", ".weight", ".bias"};
+    static const char *const suffixes[] = {"", ".weight", ".bias", NULL};
+    return qfs_map_name_with(c, name, suffixes);
+}
+
+const char *qfs_map_name_with(struct qfs_converter *c, const char *name,
+                              const char *const *suffixes)
+{
     size_t size = strlen(name);
     uint64_t tensor;
     int64_t bid;
-    for (size_t i = 0; i < QFS_COUNT(suffixes); i++)
+    for (size_t i = 0; suffixes[i]; i++)
         if (qfs_ends_with(name, suffixes[i]) &&
             look_up(c, name, size - strlen(suffixes[i]), &tensor, &bid))
             return fill(c, qfs_tensor_names[tensor], bid < 0 ? c->block_count - 1 : bid,

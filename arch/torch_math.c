@@ -157,6 +157,44 @@ float qfs_torch_powf(float base, float exponent)
     return base < 0 && odd ? -size : size;
 }
 
+/* SLEEF's expf with an error below 1 ulp, which functions made of several others go through. */
+static float plain_exponential(float d)
+{
+    float q = nearbyintf(d * 1.442695040888963407359924681001892137426645954152985934f);
+    if (d < -104 || !(d <= 100))
+        return d < -104 ? 0 : d > 100 ? INFINITY : d;
+    float s = fmaf(q, -1.428606765330187045e-06f, fmaf(q, -0.693145751953125f, d));
+    float u = 0.000198527617612853646278381f;
+    u = fmaf(u, s, 0.00139304355252534151077271f);
+    u = fmaf(u, s, 0.00833336077630519866943359f);
+    u = fmaf(u, s, 0.0416664853692054748535156f);
+    u = fmaf(u, s, 0.166666671633720397949219f);
+    u = fmaf(u, s, 0.5f);
+    return scale(1.0f + fmaf(s * s, u, s), (int)q);
+}
+
+/* ln(1 + d), d >= 0: SLEEF's log1pf */
+static float logarithm_of_next(float d)
+{
+    int e = (int)(bits_of((d + 1) * (1.0f / 0.75f)) >> 23 & 0xff) - 127;
+    float t = float_of((uint32_t)(127 - e) << 23), m = fmaf(d, t, t - 1);
+    float two = 2 + m;
+    struct pair ln2 = {0.69314718246459960938f, -1.904654323148236017e-09f};
+    struct pair x = divide((struct pair){m, 0}, (struct pair){two, (2 - two) + m});
+    float x2 = x.x * x.x;
+    t = 0.3027294874e+0f;
+    t = fmaf(t, x2, 0.3996108174e+0f);
+    t = fmaf(t, x2, 0.6666694880e+0f);
+    struct pair s = add_pairs(multiply(ln2, (float)e), (struct pair){x.x * 2, x.y * 2});
+    float last = x2 * x.x * t, sum = s.x + last;
+    return sum + (((s.x - sum) + last) + s.y);
+}
+
+float qfs_torch_softplusf(float x)
+{
+    return x > 20 || isnan(x) ? x : logarithm_of_next(plain_exponential(x));
+}
+
 float qfs_torch_rdiv(double number, float tensor)
 {
     return (1.0f / tensor) * (float)number;

@@ -13,7 +13,7 @@ static const char *const op_names[] = {
     [QFS_OP_CONCAT] = "concat", [QFS_OP_ADD] = "add",         [QFS_OP_MUL] = "mul",
     [QFS_OP_NEG_EXP] = "-exp",  [QFS_OP_CAST] = "cast",       [QFS_OP_LORA] = "lora",
     [QFS_OP_SCALE] = "scale",   [QFS_OP_UNSCALE] = "unscale", [QFS_OP_OFFSET] = "offset",
-    [QFS_OP_UNPACK] = "unpack", [QFS_OP_GPTQ] = "gptq"};
+    [QFS_OP_UNPACK] = "unpack", [QFS_OP_GPTQ] = "gptq",       [QFS_OP_SOFTPLUS] = "softplus"};
 
 /* The value of a key as text; strings and arrays are cut. */
 static void describe_value(const struct qfs_kv *kv, struct qfs_buffer *to)

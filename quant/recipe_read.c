@@ -140,6 +140,10 @@ static void apply(enum qfs_op op, double number, float *x, int64_t count)
         for (int64_t i = 0; i < count; i++)
             x[i] = -qfs_torch_expf(x[i]);
         break;
+    case QFS_OP_SOFTPLUS:
+        for (int64_t i = 0; i < count; i++)
+            x[i] = qfs_torch_softplusf(x[i]);
+        break;
     default:
         break;
     }

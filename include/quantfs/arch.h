@@ -41,6 +41,8 @@ enum qfs_op {
     QFS_OP_NVFP4, /* likewise, a scale for each 16 */
     QFS_OP_LORA,    /* two operands, A [rank, columns] and B [rows, rank], with the shape of B @ A: while
                      * converting only, no tensor of a file has it */
+
+    QFS_OP_SOFTPLUS, /* ln(1 + exp(operand)), torch's */
 };
 
 struct qfs_recipe {

@@ -5,6 +5,7 @@
 
 float qfs_torch_expf(float x);                    /* torch.exp of a float32 or float16 tensor */
 float qfs_torch_powf(float base, float exponent); /* base ** exponent */
+float qfs_torch_softplusf(float x);               /* torch.nn.functional.softplus */
 float qfs_torch_rdiv(double number,
                      float tensor); /* number / tensor: torch multiplies the reciprocal */
 
