@@ -92,6 +92,11 @@ static int prepare_hparams(struct qfs_converter *c)
     if (!c->hparams || qfs_dict_merge(c->arena, c->hparams, text) < 0)
         return qfs_fail_memory(c->error);
     const char *const own[] = {c->family->layers_name, NULL};
+    /* Nemotron-H may say only what its layers are. */
+    const struct qfs_json *types = qfs_hparam(c, "layers_block_type");
+    if (qfs_json_is(types, QFS_JSON_ARRAY) && !qfs_hparam_first(c, layers) &&
+        (rc = qfs_hparam_set_int(c, "num_hidden_layers", types->count)) < 0)
+        return rc;
     if ((rc = qfs_hparam_size(c, own[0] ? own : layers, &c->block_count)) < 0)
         return rc;
     if (c->block_count > 4096)
@@ -157,6 +162,10 @@ static void count_parameters(const struct qfs_conversion *out, uint64_t ret_npar
         }
         total += size;
     }
+    /* Built-in adapters, whose halves do not follow each other: the converter does not count at all. */
+    for (size_t i = 0; i < out->ntensors; i++)
+        if (qfs_ends_with(out->tensors[i].name, ".lora_a"))
+            total = shared = expert = 0;
     ret_nparams[0] = total;
     ret_nparams[1] = shared;
     ret_nparams[2] = expert;

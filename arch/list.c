@@ -63,6 +63,7 @@
     family(granite) \
     family(granite_moe_swa) \
     family(granite_swa) \
+    family(granite_switch) \
     family(granitehybrid) \
     family(granitemoe) \
     family(grok) \
