@@ -19,10 +19,21 @@ static int begin(struct qfs_converter *c)
 /* transform quantization config into HF format */
 static int dequant(struct qfs_converter *c)
 {
-    if (!qfs_json_is_null(qfs_hparam(c, "quantization")))
-        return qfs_fail(c->error, ENOTSUP,
-                        "%s/params.json: FP8 weights are not supported in Mistral's own format",
+    static struct qfs_json_member members[] = {
+        {{"activation_scheme", 17}, {.kind = QFS_JSON_STRING, .count = 6, .string = "static"}},
+        {{"quant_method", 12}, {.kind = QFS_JSON_STRING, .count = 3, .string = "fp8"}},
+        {{"weight_block_size", 17}, {.kind = QFS_JSON_NULL}},
+    };
+    static const struct qfs_json fp8 = {
+        .kind = QFS_JSON_OBJECT, .count = QFS_COUNT(members), .members = members};
+    const struct qfs_json *own = qfs_hparam(c, "quantization");
+    if (qfs_json_is_null(own))
+        return qfs_dequant_model(c);
+    if (!qfs_text_is(qfs_json_text(qfs_json_get(own, "qformat_weight")), "fp8_e4m3"))
+        return qfs_fail(c->error, EINVAL, "%s/params.json: quantization is not of fp8_e4m3",
                         c->model->path);
+    if (qfs_dict_set(c->arena, c->hparams, "quantization_config", &fp8) < 0)
+        return qfs_fail_memory(c->error);
     return qfs_dequant_model(c);
 }
 
