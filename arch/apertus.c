@@ -73,6 +73,7 @@ const struct qfs_family qfs_family_apertus = {
     .arch = "apertus",
     .hf_classes = apertus_classes,
     .parent = &qfs_family_llama,
+    .nvfp4 = qfs_nvfp4_keep,
     .tensor = apertus_tensor,
 };
 
@@ -80,5 +81,6 @@ const struct qfs_family qfs_family_arcee = {
     .arch = "arcee",
     .hf_classes = arcee_classes,
     .parent = &qfs_family_llama,
+    .nvfp4 = qfs_nvfp4_keep,
     .keys = arcee_keys,
 };

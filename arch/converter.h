@@ -365,6 +365,9 @@ int qfs_quant_config(struct qfs_converter *c);
 bool qfs_nvfp4_is_compressed(const struct qfs_json *format, const struct qfs_json *groups);
 /* _generate_nvfp4_tensors: writes the tensors that are NVFP4, and takes them away. nvfp4.c */
 int qfs_nvfp4_tensors(struct qfs_converter *c);
+/* The nvfp4 hook of a family that leaves out its parent's. */
+int qfs_nvfp4_keep(struct qfs_converter *c, const char *name, const struct qfs_recipe **weight,
+                   const struct qfs_recipe **scale);
 /* dequant_model: quantization_config says which tensors belong together and how. */
 int qfs_dequant_model(struct qfs_converter *c);
 /* model_tensors[name]; NULL if there is none. Good until the next qfs_tensor_set. */
@@ -478,7 +481,7 @@ const struct qfs_recipe *qfs_lazy_squeeze_axis(struct qfs_converter *c, const st
                                                int axis);
 const struct qfs_recipe *qfs_lazy_cast(struct qfs_converter *c, const struct qfs_recipe *a,
                                        enum qfs_dtype dtype);
-/* QFS_OP_SCALE, UNSCALE or OFFSET: as floats, with sizes[i] neighbours along axis i sharing one element
+/* QFS_OP_SCALE or OFFSET: as floats, with sizes[i] neighbours along axis i sharing one element
  * of b; b has as many axes, and one of size 1 serves its whole axis where sizes[i] is 1. */
 const struct qfs_recipe *qfs_lazy_shared(struct qfs_converter *c, enum qfs_op op,
                                          const struct qfs_recipe *a, const struct qfs_recipe *b,

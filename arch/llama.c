@@ -173,11 +173,31 @@ int qfs_llama3_rope_factors(struct qfs_converter *c)
     return qfs_llama3_rope_factors_or(c, 8.0);
 }
 
+/* The same heads in NVFP4, which does not come through qfs_llama_tensor. */
+static int nvfp4(struct qfs_converter *c, const char *name, const struct qfs_recipe **weight,
+                 const struct qfs_recipe **scale)
+{
+    static const char *const head_names[] = {"n_heads", "num_attention_heads", NULL};
+    static const char *const kv_names[] = {"n_kv_heads", "num_key_value_heads", NULL};
+    bool query = qfs_ends_with(name, "q_proj.weight"), key = qfs_ends_with(name, "k_proj.weight");
+    int64_t nheads;
+    int rc;
+    if ((!query && !key) || qfs_json_is_null(qfs_hparam_first(c, head_names)))
+        return 0;
+    bool own = key && !qfs_json_is_null(qfs_hparam_first(c, kv_names));
+    if ((rc = qfs_hparam_size(c, own ? kv_names : head_names, &nheads)) < 0)
+        return rc;
+    *weight = qfs_lazy_permute_heads(c, *weight, nheads);
+    *scale = qfs_lazy_permute_heads(c, *scale, nheads);
+    return *weight && *scale ? 0 : -c->error->code;
+}
+
 const struct qfs_family qfs_family_llama = {
     .arch = "llama",
     .hf_classes = classes,
     .begin = begin,
     .filter = qfs_llama_filter,
+    .nvfp4 = nvfp4,
     .extra = qfs_llama3_rope_factors,
     .tensor = qfs_llama_tensor,
     .keys = qfs_llama_keys,

@@ -81,6 +81,7 @@ const struct qfs_family qfs_family_llama4 = {
     .hf_classes = classes,
     .parent = &qfs_family_llama,
     .begin = begin,
+    .nvfp4 = qfs_nvfp4_keep,
     .tensor = tensor,
     .keys = keys,
     .vocab = qfs_text_vocab,

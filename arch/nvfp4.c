@@ -312,6 +312,15 @@ int qfs_nvfp4_tensors(struct qfs_converter *c)
 {
     struct job job = {.c = c};
     const struct qfs_json *count = qfs_hparam_any(c, "num_local_experts", "num_experts");
+    /* The converter folds these into the experts' scales, and moves heads of linear attention. */
+    for (size_t i = 0; i < c->ntensors; i++)
+        if (qfs_ends_with(c->tensors[i].name, ".router.per_expert_scale") ||
+            (strstr(c->tensors[i].name, ".linear_attn.") &&
+             qfs_ends_with(c->tensors[i].name, ".weight_scale") &&
+             c->tensors[i].recipe->ndim >= 2 && strcmp(c->arch, "qwen3next") != 0))
+            return qfs_fail(c->error, ENOTSUP,
+                            "%s: tensor %s: NVFP4 weights of this architecture are not supported",
+                            c->model->path, c->tensors[i].name);
     int rc = c->nvfp4_renamed ? rename_compressed(c) : 0;
     if (qfs_json_truthy(count) && !qfs_json_int(count, &job.nexperts))
         return qfs_fail(c->error, EINVAL, "%s/config.json: num_experts is not a count",
@@ -329,4 +338,11 @@ int qfs_nvfp4_tensors(struct qfs_converter *c)
         free(job.stacks[i].experts);
     free(job.stacks);
     return rc;
+}
+
+int qfs_nvfp4_keep(struct qfs_converter *c, const char *name, const struct qfs_recipe **weight,
+                   const struct qfs_recipe **scale)
+{
+    (void)c, (void)name, (void)weight, (void)scale;
+    return 0;
 }

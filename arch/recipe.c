@@ -60,6 +60,31 @@ static const struct qfs_recipe *misfit(struct qfs_converter *c, const char *what
     return NULL;
 }
 
+/* A source tensor whose elements do not lie in order: a view of all that lies between them. */
+static const struct qfs_recipe *strided(struct qfs_converter *c, struct qfs_recipe *source)
+{
+    const struct qfs_tensor *tensor = source->source;
+    struct qfs_tensor *span = qfs_arena_alloc(c->arena, sizeof(*span));
+    struct qfs_recipe *view = node(c, QFS_OP_VIEW, 1);
+    if (!span || !view) {
+        qfs_fail_memory(c->error);
+        return NULL;
+    }
+    *span = *tensor;
+    span->strides = NULL;
+    span->ndim = 1;
+    span->shape[0] = (int64_t)(tensor->nbytes / qfs_dtypes[tensor->dtype].size);
+    view->dtype = tensor->dtype;
+    view->ndim = tensor->ndim;
+    memcpy(view->shape, tensor->shape, sizeof(view->shape));
+    memcpy(view->strides, tensor->strides, tensor->ndim * sizeof(*view->strides));
+    source->source = span;
+    source->ndim = 1;
+    source->shape[0] = span->shape[0];
+    set_operand(view, 0, source);
+    return view;
+}
+
 const struct qfs_recipe *qfs_lazy_source(struct qfs_converter *c, const struct qfs_tensor *tensor)
 {
     struct qfs_recipe *recipe = node(c, QFS_OP_SOURCE, 0);
@@ -69,7 +94,7 @@ const struct qfs_recipe *qfs_lazy_source(struct qfs_converter *c, const struct q
     recipe->ndim = tensor->ndim;
     memcpy(recipe->shape, tensor->shape, sizeof(recipe->shape));
     recipe->source = tensor;
-    return recipe;
+    return tensor->strides ? strided(c, recipe) : recipe;
 }
 
 const struct qfs_recipe *qfs_lazy_floats(struct qfs_converter *c, const float *data, int64_t count)

@@ -9,11 +9,15 @@
 static const char *const kv_type_names[QFS_KV_TYPE_COUNT] = {
     "u8", "i8", "u16", "i16", "u32", "i32", "f32", "bool", "str", "arr", "u64", "i64", "f64"};
 static const char *const op_names[] = {
-    [QFS_OP_SOURCE] = "source", [QFS_OP_DATA] = "computed",   [QFS_OP_VIEW] = "view",
-    [QFS_OP_CONCAT] = "concat", [QFS_OP_ADD] = "add",         [QFS_OP_MUL] = "mul",
-    [QFS_OP_NEG_EXP] = "-exp",  [QFS_OP_CAST] = "cast",       [QFS_OP_LORA] = "lora",
-    [QFS_OP_SCALE] = "scale",   [QFS_OP_UNSCALE] = "unscale", [QFS_OP_OFFSET] = "offset",
-    [QFS_OP_UNPACK] = "unpack", [QFS_OP_GPTQ] = "gptq",       [QFS_OP_SOFTPLUS] = "softplus"};
+    [QFS_OP_SOURCE] = "source",    [QFS_OP_DATA] = "computed",
+    [QFS_OP_VIEW] = "view",        [QFS_OP_CONCAT] = "concat",
+    [QFS_OP_ADD] = "add",          [QFS_OP_MUL] = "mul",
+    [QFS_OP_NEG_EXP] = "-exp",     [QFS_OP_CAST] = "cast",
+    [QFS_OP_LORA] = "lora",        [QFS_OP_SCALE] = "scale",
+    [QFS_OP_OFFSET] = "offset",    [QFS_OP_UNPACK] = "unpack",
+    [QFS_OP_GPTQ] = "gptq",        [QFS_OP_MXFP4] = "mxfp4",
+    [QFS_OP_NVFP4] = "nvfp4",      [QFS_OP_RECIPROCAL] = "reciprocal",
+    [QFS_OP_SOFTPLUS] = "softplus"};
 
 /* The value of a key as text; strings and arrays are cut. */
 static void describe_value(const struct qfs_kv *kv, struct qfs_buffer *to)

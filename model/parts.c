@@ -1,11 +1,13 @@
 /* The files that hold a model's weights: which they are, their headers, and reading from them.
  *
  * Which files are the model follows the converter: `model*.safetensors` in the directory, replaced
- * by the index's files where there is a model.safetensors.index.json. Tensors are kept in the
- * converter's order, parts by name and names sorted inside a part, because float views are written
+ * by the index's files where there is a model.safetensors.index.json; where there are none,
+ * `pytorch_model*.bin` likewise. Tensors are kept in the
+ * converter's order, parts by name and names sorted inside a part (of a .bin: as its dictionary has them), because float views are written
  * in it. */
 #include "parts.h"
 #include "safetensors.h"
+#include "torch_file.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -16,7 +18,12 @@
 
 enum { INDEX_LIMIT = 256 << 20, MAX_PARTS = 4096 };
 
-static const char index_name[] = "model.safetensors.index.json";
+/* Two kinds of weight files; the first that is there counts. */
+static const struct part_kind {
+    const char *prefix, *suffix, *index;
+} safetensors_kind = {"model", ".safetensors", "model.safetensors.index.json"},
+  torch_kind = {"pytorch_model", ".bin", "pytorch_model.bin.index.json"},
+  mistral_kind = {"consolidated", ".safetensors", NULL};
 
 struct names {
     char **items;
@@ -81,8 +88,8 @@ static int list_parts(struct qfs_model *model, const char *prefix, const char *s
 }
 
 /* The index's part names replace `names`; *ret_map is its weight_map (lives in `scratch`). */
-static int read_index(struct qfs_model *model, struct qfs_arena *scratch, struct names *names,
-                      const struct qfs_json **ret_map, struct qfs_error *error)
+static int read_index(struct qfs_model *model, struct qfs_arena *scratch, const char *index_name,
+                      struct names *names, const struct qfs_json **ret_map, struct qfs_error *error)
 {
     const struct qfs_json *root, *map;
     char *shown = qfs_arena_printf(scratch, "%s/%s", model->path, index_name);
@@ -145,29 +152,12 @@ struct qfs_digest qfs_part_identity(int dir_fd, const char *name, const struct s
                                                   : qfs_hash(&facts, sizeof(facts));
 }
 
-static int open_part(struct qfs_model *model, const char *name, struct qfs_error *error)
+static int read_safetensors(struct qfs_model *model, struct qfs_model_file *file, const char *shown,
+                            struct qfs_digest *ret_header, struct qfs_error *error)
 {
-    struct qfs_model_file *file = &model->files[model->nfiles];
-    char *shown = qfs_arena_printf(&model->arena, "%s/%s", model->path, name), *header = NULL;
-    struct stat st;
     uint64_t header_size;
-    int rc;
-
-    if (!shown)
-        return qfs_fail_memory(error);
-    int fd = openat(model->dir_fd, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0) {
-        rc = errno;
-        return qfs_fail(error, rc, "%s: cannot be opened: %s%s", shown, strerror(rc),
-                        rc == ENOENT ? ": a part of the model is missing, download it again" : "");
-    }
-    *file = (struct qfs_model_file){.name = name, .fd = fd};
-    model->nfiles++; /* from here on closing the model closes the file */
-    if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
-        return qfs_fail(error, EINVAL, "%s: is not a regular file", shown);
-    file->size = (uint64_t)st.st_size;
-    file->mtime_ns = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
-    model->mtime_ns = QFS_MAX(model->mtime_ns, file->mtime_ns);
+    char *header;
+    int fd = file->fd, rc;
     if (file->size < 8 || qfs_pread_full(fd, &header_size, 8, 0) < 0)
         return qfs_fail(error, EINVAL, "%s: is %llu bytes, too short for a safetensors file", shown,
                         (unsigned long long)file->size);
@@ -187,12 +177,45 @@ static int open_part(struct qfs_model *model, const char *name, struct qfs_error
         rc = qfs_fail(error, -rc, "%s: cannot be read: %s", shown, strerror(-rc));
         goto out;
     }
-    file->identity = qfs_part_identity(model->dir_fd, name, &st, qfs_hash(header, header_size));
+    *ret_header = qfs_hash(header, header_size);
     rc = qfs_safetensors_parse(&model->arena, header, header_size, 8 + header_size, file->size,
                                (uint32_t)model->nfiles - 1, shown, &model->tensors,
                                &model->ntensors, error);
 out:
     free(header);
+    return rc;
+}
+
+static int open_part(struct qfs_model *model, const char *name, struct qfs_error *error)
+{
+    struct qfs_model_file *file = &model->files[model->nfiles];
+    char *shown = qfs_arena_printf(&model->arena, "%s/%s", model->path, name);
+    struct stat st;
+    int rc;
+
+    if (!shown)
+        return qfs_fail_memory(error);
+    int fd = openat(model->dir_fd, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0) {
+        rc = errno;
+        return qfs_fail(error, rc, "%s: cannot be opened: %s%s", shown, strerror(rc),
+                        rc == ENOENT ? ": a part of the model is missing, download it again" : "");
+    }
+    *file = (struct qfs_model_file){.name = name, .fd = fd};
+    model->nfiles++; /* from here on closing the model closes the file */
+    if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+        return qfs_fail(error, EINVAL, "%s: is not a regular file", shown);
+    file->size = (uint64_t)st.st_size;
+    file->mtime_ns = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
+    model->mtime_ns = QFS_MAX(model->mtime_ns, file->mtime_ns);
+    struct qfs_digest digest;
+    if (qfs_ends_with(name, torch_kind.suffix))
+        rc = qfs_torch_file_parse(&model->arena, fd, file->size, (uint32_t)model->nfiles - 1, shown,
+                                  &model->tensors, &model->ntensors, &digest, error);
+    else
+        rc = read_safetensors(model, file, shown, &digest, error);
+    if (rc == 0)
+        file->identity = qfs_part_identity(model->dir_fd, name, &st, digest);
     return rc;
 }
 
@@ -217,8 +240,8 @@ static int index_tensors(struct qfs_model *model, struct qfs_error *error)
 }
 
 /* The index and the parts must name the same tensors. */
-static int compare_with_index(const struct qfs_model *model, const struct qfs_json *map,
-                              struct qfs_error *error)
+static int compare_with_index(const struct qfs_model *model, const char *index_name,
+                              const struct qfs_json *map, struct qfs_error *error)
 {
     struct qfs_map listed = {0};
     int rc = 0;
@@ -255,20 +278,24 @@ int qfs_parts_load(struct qfs_model *model, struct qfs_error *error)
     struct qfs_arena scratch = {0};
     const struct qfs_json *map = NULL;
     struct names names = {0};
-    bool own = model->mistral_format; /* the converter looks at no index then */
-    int rc = list_parts(model, own ? "consolidated" : "model", ".safetensors", &names, error);
+    const struct part_kind *kind = model->mistral_format ? &mistral_kind : &safetensors_kind;
+    int rc = list_parts(model, kind->prefix, kind->suffix, &names, error);
+    if (rc == 0 && names.count == 0 && kind == &safetensors_kind) {
+        rc = list_parts(model, torch_kind.prefix, torch_kind.suffix, &names, error);
+        kind = names.count ? &torch_kind : kind;
+    }
     if (rc < 0)
         goto out;
-    if (own && names.count == 0)
+    /* The converter looks at no index in Mistral's own format. */
+    bool indexed = kind->index && faccessat(model->dir_fd, kind->index, F_OK, 0) == 0;
+    if (names.count == 0 && kind == &mistral_kind)
         rc = qfs_fail(error, ENOENT, "%s: has params.json but no consolidated.safetensors",
                       model->path);
-    else if (own)
-        ;
-    else if (names.count && faccessat(model->dir_fd, index_name, F_OK, 0) == 0)
-        rc = read_index(model, &scratch, &names, &map, error);
-    else if (names.count == 0 && faccessat(model->dir_fd, index_name, F_OK, 0) == 0)
+    else if (names.count && indexed)
+        rc = read_index(model, &scratch, kind->index, &names, &map, error);
+    else if (names.count == 0 && indexed)
         rc = qfs_fail(error, ENOENT, "%s: none of the files that %s lists is there: download them",
-                      model->path, index_name);
+                      model->path, kind->index);
     else if (names.count == 0)
         rc = qfs_fail(error, ENOENT,
                       "%s: has no model.safetensors: give a downloaded model directory",
@@ -290,7 +317,7 @@ int qfs_parts_load(struct qfs_model *model, struct qfs_error *error)
     if (rc == 0)
         rc = index_tensors(model, error);
     if (rc == 0 && map)
-        rc = compare_with_index(model, map, error);
+        rc = compare_with_index(model, kind->index, map, error);
 out:
     free(names.items);
     qfs_arena_done(&scratch);

@@ -70,10 +70,6 @@ static void combine_one(enum qfs_op op, float *x, int64_t count, float share)
         for (int64_t i = 0; i < count; i++)
             x[i] *= share;
         break;
-    case QFS_OP_UNSCALE:
-        for (int64_t i = 0; i < count; i++)
-            x[i] /= share;
-        break;
     default:
         for (int64_t i = 0; i < count; i++)
             x[i] -= share;

@@ -224,7 +224,6 @@ int qfs_recipe_node(const struct qfs_reader *r, const struct qfs_recipe *node, i
     case QFS_OP_CONCAT:
         return read_concat(r, node, first, count, out);
     case QFS_OP_SCALE:
-    case QFS_OP_UNSCALE:
     case QFS_OP_OFFSET:
         return qfs_recipe_scale(r, node, first, count, (float *)out);
     case QFS_OP_UNPACK:

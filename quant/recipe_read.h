@@ -14,7 +14,7 @@ struct qfs_reader {
 int qfs_recipe_node(const struct qfs_reader *r, const struct qfs_recipe *node, int64_t first,
                     int64_t count, uint8_t *out) QFS_MUST_USE;
 
-/* SCALE, UNSCALE, OFFSET; UNPACK. recipe_dequant.c */
+/* SCALE, OFFSET; UNPACK. recipe_dequant.c */
 int qfs_recipe_scale(const struct qfs_reader *r, const struct qfs_recipe *node, int64_t first,
                      int64_t count, float *out) QFS_MUST_USE;
 int qfs_recipe_unpack(const struct qfs_reader *r, const struct qfs_recipe *node, int64_t first,

@@ -29,7 +29,6 @@ enum qfs_op {
     /* What a released checkpoint packs, to floats (dtype F32); quant/recipe_dequant.c */
     QFS_OP_SCALE,   /* operand 0 * operand 1; strides: how many elements of each axis share one of
                      * operand 1's (which has as many axes), 0: all of them */
-    QFS_OP_UNSCALE, /* operand 0 / operand 1, likewise */
     QFS_OP_OFFSET,  /* operand 0 - operand 1, likewise */
     QFS_OP_UNPACK,  /* integers of `bits` bits, lowest first, out of each of operand 0's integers: a
                      * new axis `axis` */
