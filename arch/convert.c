@@ -91,6 +91,7 @@ static int prepare_hparams(struct qfs_converter *c)
     c->hparams = qfs_dict_copy(c->arena, c->config);
     if (!c->hparams || qfs_dict_merge(c->arena, c->hparams, text) < 0)
         return qfs_fail_memory(c->error);
+    qfs_draft_hparams(c);
     const char *const own[] = {c->family->layers_name, NULL};
     /* Nemotron-H may say only what its layers are. */
     const struct qfs_json *types = qfs_hparam(c, "layers_block_type");
@@ -123,6 +124,9 @@ static int index_tensors(struct qfs_converter *c)
     for (size_t i = 0; i < c->model->ntensors && rc == 0; i++) {
         const struct qfs_tensor *tensor = &c->model->tensors[i];
         const char *name;
+        bool kept;
+        if ((rc = qfs_draft_keeps(c, tensor->name, &kept)) < 0 || !kept)
+            continue;
         if ((rc = filter(c, tensor->name, &name)) == 0 && name)
             rc = qfs_tensor_set(c, name, qfs_lazy_source(c, tensor));
     }
@@ -183,6 +187,7 @@ static int run(struct qfs_converter *c)
     int rc;
 
     if ((rc = qfs_config_prepare(c)) < 0 || (rc = find_family(c)) < 0 ||
+        (rc = qfs_draft_check(c)) < 0 ||
         (rc = mmproj ? qfs_mmproj_prepare(c) : prepare_hparams(c)) < 0)
         return rc;
     begin = QFS_HOOK(c, begin);
@@ -235,15 +240,18 @@ static int run(struct qfs_converter *c)
 }
 
 static int convert(const struct qfs_model *model, enum qfs_product product,
+                   const struct qfs_convert_options *options,
                    struct qfs_conversion **ret_conversion, struct qfs_error *error)
 {
     struct qfs_error local = {0};
     struct qfs_conversion *out = calloc(1, sizeof(*out));
-    struct qfs_converter c = {.out = out, .model = model, .error = error ? error : &local};
+    struct qfs_converter c = {
+        .out = out, .model = model, .draft = options->draft, .error = error ? error : &local};
     if (!out)
         return qfs_fail_memory(error);
     out->model = model;
     out->product = product;
+    out->model_name = options->model_name;
     out->kvs.arena = &out->arena;
     c.arena = &out->arena;
     int rc = model->gguf ? qfs_convert_gguf(out, error) : run(&c);
@@ -259,17 +267,26 @@ static int convert(const struct qfs_model *model, enum qfs_product product,
     return rc;
 }
 
+static const struct qfs_convert_options defaults;
+
 int qfs_convert(const struct qfs_model *model, struct qfs_conversion **ret_conversion,
                 struct qfs_error *error)
 {
-    return convert(model, model->adapter ? QFS_PRODUCT_LORA : QFS_PRODUCT_TEXT, ret_conversion,
-                   error);
+    return qfs_convert_with(model, &defaults, ret_conversion, error);
+}
+
+int qfs_convert_with(const struct qfs_model *model, const struct qfs_convert_options *options,
+                     struct qfs_conversion **ret_conversion, struct qfs_error *error)
+{
+    return convert(model, model->adapter ? QFS_PRODUCT_LORA : QFS_PRODUCT_TEXT, options,
+                   ret_conversion, error);
 }
 
 int qfs_convert_mmproj(const struct qfs_model *model, struct qfs_conversion **ret_conversion,
                        struct qfs_error *error)
 {
-    return model->adapter ? -ENOENT : convert(model, QFS_PRODUCT_MMPROJ, ret_conversion, error);
+    return model->adapter ? -ENOENT
+                          : convert(model, QFS_PRODUCT_MMPROJ, &defaults, ret_conversion, error);
 }
 
 void qfs_conversion_free(struct qfs_conversion *conversion)

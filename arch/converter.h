@@ -116,6 +116,7 @@ struct qfs_converter {
     struct qfs_json *hparams;  /* merged with text_config; a copy that hooks may change */
     struct qfs_mmproj *mmproj; /* of projectors only: mmproj.h */
     struct qfs_json *rope;     /* rope_parameters, a copy */
+    enum qfs_draft draft;
     int64_t block_count;
     struct qfs_lazy *tensors; /* model_tensors: filtered and renamed, in order */
     size_t ntensors, tensors_capacity;
@@ -129,6 +130,13 @@ struct qfs_converter {
     uint32_t file_type; /* general.file_type where it is not the outtype's (MXFP4, NVFP4), else 0 */
     struct qfs_error *error;
 };
+
+/* --mtp and --no-mtp. draft.c: refuses models whose class does not export draft heads; whether a
+ * source tensor goes on (`name` as the file has it). */
+int qfs_draft_check(struct qfs_converter *c);
+int qfs_draft_keeps(struct qfs_converter *c, const char *name, bool *ret_kept);
+/* Takes the draft layers out of hparams where they are left out. */
+void qfs_draft_hparams(struct qfs_converter *c);
 
 /* The conversion of a GGUF source: its keys and tensors as they stand. from_gguf.c */
 int qfs_convert_gguf(struct qfs_conversion *out, struct qfs_error *error) QFS_MUST_USE;

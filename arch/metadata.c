@@ -490,6 +490,8 @@ int qfs_metadata_add(struct qfs_conversion *conversion, const uint64_t nparams[3
     if ((rc = fill_from_config(&m)) < 0 ||
         (rc = fill_from_name(&m, qfs_text_of(conversion->model->name))) < 0)
         return rc;
+    if (conversion->model_name && (rc = set_text(&m, &m.fields[NAME], conversion->model_name)) < 0)
+        return rc;
     if (!m.fields[SIZE_LABEL] && m.nparams > 0 &&
         (rc = set_text(&m, &m.fields[SIZE_LABEL], qfs_size_label(m.arena, nparams, nexperts))) < 0)
         return rc;

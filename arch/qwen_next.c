@@ -93,6 +93,10 @@ static int begin_with_drafts(struct qfs_converter *c, bool drafts_kept)
     if ((rc = qfs_hparam_count(c, &nlayers, "num_hidden_layers")) < 0 ||
         (rc = qfs_hparam_count_or(c, "mtp_num_hidden_layers", 0, &ndrafts)) < 0)
         return rc;
+    if (c->draft == QFS_DRAFT_LEFT) {
+        c->block_count = QFS_MIN(nlayers, (int64_t)4096);
+        return 0;
+    }
     if (ndrafts == 0 && drafts_kept && (rc = count_draft_layers(c, &found)) < 0)
         return rc;
     ndrafts = ndrafts ? ndrafts : found;

@@ -243,10 +243,11 @@ static int list_view(struct qfs_source *source, const struct qfs_conversion *con
         snprintf(number, sizeof(number), "-%05u-of-%05u", part + 1, view->nparts);
     qfs_plan_free(plan);
     view->info.type = qfs_arena_printf(&source->arena, "%s%s%s", prefix, ftype->name, number);
-    const char *pre = conversion->given_pre;
-    view->info.name =
-        qfs_arena_printf(&source->arena, "%s%s%s%s-%s%s.gguf", prefix, source->model->name,
-                         pre ? "-pre-" : "", pre ? pre : "", ftype->name, number);
+    const char *pre = conversion ? conversion->given_pre : NULL;
+    bool draft = source->options.mtp && conversion == source->text;
+    view->info.name = qfs_arena_printf(&source->arena, "%s%s%s%s-%s%s.gguf",
+                                       draft ? "mtp-" : prefix, source->model->name,
+                                       pre ? "-pre-" : "", pre ? pre : "", ftype->name, number);
     if (!view->info.name || !view->info.type || (rc < 0 && !view->info.refused))
         return qfs_fail_memory(error);
     source->nviews++;
@@ -301,7 +302,15 @@ static void source_free(struct qfs_source *source)
 static int convert(struct qfs_source *source, struct qfs_error *error)
 {
     struct qfs_error reason = {0};
-    int rc = qfs_convert(source->model, &source->text, &source->text_error);
+    struct qfs_convert_options how = {.model_name = source->options.model_name};
+    if (source->options.mtp || source->options.no_mtp)
+        how.draft = source->options.mtp ? QFS_DRAFT_ONLY : QFS_DRAFT_LEFT;
+    if (source->model->gguf && (how.model_name || how.draft))
+        return qfs_fail(error, EINVAL,
+                        "%s: model-name, mtp and no-mtp are of the converter, which a GGUF source "
+                        "does not need",
+                        source->model->path);
+    int rc = qfs_convert_with(source->model, &how, &source->text, &source->text_error);
     if (rc == -ENOMEM)
         return qfs_fail_memory(error);
     int other = qfs_convert_mmproj(source->model, &source->mmproj, &reason);
@@ -335,9 +344,13 @@ int qfs_source_open_on(const char *path, const struct qfs_options *options,
     source->options = *options;
     source->options.types = copied(source, options->types);
     source->options.cache_dir = copied(source, options->cache_dir);
+    source->options.model_name = copied(source, options->model_name);
     int rc = 0;
-    if ((options->types && !source->options.types) ||
-        (options->cache_dir && !source->options.cache_dir))
+    if (options->mtp && options->no_mtp)
+        rc = qfs_fail(error, EINVAL, "mtp and no-mtp exclude each other");
+    else if ((options->types && !source->options.types) ||
+             (options->model_name && !source->options.model_name) ||
+             (options->cache_dir && !source->options.cache_dir))
         rc = qfs_fail_memory(error);
     if (rc == 0)
         rc = set_view_options(source, options, error);

@@ -48,6 +48,8 @@ struct qfs_options {
     size_t noverrides;
     const int *prune_layers;
     size_t nprune_layers;
+    const char *model_name; /* general.name; NULL: as the converter finds it */
+    bool mtp, no_mtp;       /* the draft head alone, or the model without; not both */
     const char *base; /* model directory that a LoRA adapter is for; NULL: what the adapter names */
     /* Split sets: views NAME-TYPE-00001-of-0000N.gguf, float ones as the converter splits, others as
      * llama-gguf-split does. */

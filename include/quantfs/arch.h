@@ -80,6 +80,19 @@ enum qfs_product {
     QFS_PRODUCT_LORA,   /* an adapter's file, as convert_lora_to_gguf.py writes it */
 };
 
+/* Draft heads (multi-token prediction, NextN) of models that have one. */
+enum qfs_draft {
+    QFS_DRAFT_KEPT, /* with the model */
+    QFS_DRAFT_LEFT, /* --no-mtp: left out */
+    QFS_DRAFT_ONLY, /* --mtp: alone */
+};
+
+/* The converter's options that change what it writes; zeroed: its defaults. */
+struct qfs_convert_options {
+    const char *model_name; /* --model-name: general.name; borrowed by the conversion */
+    enum qfs_draft draft;
+};
+
 /* A tensor as the converter writes it. */
 struct qfs_out_tensor {
     const char *name; /* "blk.0.attn_q.weight" */
@@ -98,6 +111,7 @@ struct qfs_conversion {
     const char
         *given_pre; /* model->pre, where llama.cpp does not know the pre-tokenizer: then the file is
                             * not the converter's; else NULL */
+    const char *model_name;        /* general.name as it was asked for, NULL: as Metadata finds it */
     bool from_gguf; /* the source is a GGUF file: forced_type is each tensor's own, and every view,
                      * F32, F16 and BF16 too, is llama-quantize's */
     struct qfs_kvs kvs; /* the converter's order; general.file_type is set for auto_outtype */
@@ -109,6 +123,9 @@ struct qfs_conversion {
  * model must outlive the conversion. Caller owns *ret_conversion. */
 int qfs_convert(const struct qfs_model *model, struct qfs_conversion **ret_conversion,
                 struct qfs_error *error) QFS_MUST_USE;
+int qfs_convert_with(const struct qfs_model *model, const struct qfs_convert_options *options,
+                     struct qfs_conversion **ret_conversion,
+                     struct qfs_error *error) QFS_MUST_USE;
 /* The same for --mmproj. -ENOENT, and no sentence, when the model has no encoders. */
 int qfs_convert_mmproj(const struct qfs_model *model, struct qfs_conversion **ret_conversion,
                        struct qfs_error *error) QFS_MUST_USE;
