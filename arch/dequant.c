@@ -453,7 +453,8 @@ static const struct {
     int (*run)(struct method *m);
 } methods[] = {
     {"compressed-tensors", compressed_tensors},
-    {"fp8", fp8},           {"gptq", gptq},
+    {"fp8", fp8},
+    {"gptq", gptq},
     {"modelopt", modelopt},
 };
 

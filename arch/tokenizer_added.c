@@ -79,7 +79,8 @@ static bool same(const struct qfs_added_token *a, const struct qfs_added_token *
 
 static uint32_t next_id(const struct qfs_tokenizer *t)
 {
-    bool unigram = t->tokens.kind == QFS_MODEL_UNIGRAM; /* counts a text twice that is there twice */
+    bool unigram =
+        t->tokens.kind == QFS_MODEL_UNIGRAM; /* counts a text twice that is there twice */
     uint32_t size = (uint32_t)(unigram ? t->tokens.limit : t->tokens.ids.count), highest = 0;
     for (size_t i = 0; i < t->added.count; i++)
         highest = QFS_MAX(highest, t->added.entries[i]->id);

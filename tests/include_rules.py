@@ -8,13 +8,13 @@ import sys
 top = pathlib.Path(__file__).resolve().parent.parent
 below = {
     'base': {'base', 'error'},
-    'model': {'base', 'error', 'model'},
-    'arch': {'base', 'error', 'model', 'arch'},
-    'gguf': {'base', 'error', 'model', 'arch', 'gguf'},
-    'quant': {'base', 'error', 'model', 'arch', 'gguf', 'quant'},
+    'model': {'base', 'error', 'type', 'model'},
+    'arch': {'base', 'error', 'type', 'model', 'arch', 'torch_math'},
+    'gguf': {'base', 'error', 'type', 'model', 'arch', 'gguf'},
+    'quant': {'base', 'error', 'type', 'model', 'arch', 'torch_math', 'gguf', 'quant', 'kernels'},
     'cache': {'base', 'error', 'cache'},
-    'fs': {'base', 'error', 'model', 'arch', 'gguf', 'quant', 'cache', 'fs'},
-    'cli': {'base', 'error', 'model', 'arch', 'gguf', 'quant', 'cache', 'fs'},
+    'fs': {'base', 'error', 'type', 'model', 'arch', 'gguf', 'quant', 'kernels', 'cache', 'fs'},
+    'cli': {'base', 'error', 'type', 'model', 'arch', 'gguf', 'quant', 'kernels', 'cache', 'fs'},
 }
 breaches, names, fuse = [], {}, set()
 for room, allowed in below.items():

@@ -27,10 +27,10 @@ enum qfs_op {
     QFS_OP_RECIPROCAL, /* 1 / operand */
 
     /* What a released checkpoint packs, to floats (dtype F32); quant/recipe_dequant.c */
-    QFS_OP_SCALE,   /* operand 0 * operand 1; strides: how many elements of each axis share one of
+    QFS_OP_SCALE,  /* operand 0 * operand 1; strides: how many elements of each axis share one of
                      * operand 1's (which has as many axes), 0: all of them */
-    QFS_OP_OFFSET,  /* operand 0 - operand 1, likewise */
-    QFS_OP_UNPACK,  /* integers of `bits` bits, lowest first, out of each of operand 0's integers: a
+    QFS_OP_OFFSET, /* operand 0 - operand 1, likewise */
+    QFS_OP_UNPACK, /* integers of `bits` bits, lowest first, out of each of operand 0's integers: a
                      * new axis `axis` */
     QFS_OP_GPTQ, /* operands qweight [in / n, out], qzeros [groups, out / n], scales [groups, out],
                      * g_idx [in]: scales[g_idx] * (weight - zeros[g_idx] - number), transposed; `bits`
@@ -38,7 +38,7 @@ enum qfs_op {
     QFS_OP_MXFP4, /* operand 0: weights of 4 bits, two to a byte, low nibble first; operand 1: a scale's
                      * byte for each 32. Also as ggml's blocks, bits moved only */
     QFS_OP_NVFP4, /* likewise, a scale for each 16 */
-    QFS_OP_LORA,    /* two operands, A [rank, columns] and B [rows, rank], with the shape of B @ A: while
+    QFS_OP_LORA, /* two operands, A [rank, columns] and B [rows, rank], with the shape of B @ A: while
                      * converting only, no tensor of a file has it */
 
     QFS_OP_SOFTPLUS, /* ln(1 + exp(operand)), torch's */
@@ -111,7 +111,7 @@ struct qfs_conversion {
     const char
         *given_pre; /* model->pre, where llama.cpp does not know the pre-tokenizer: then the file is
                             * not the converter's; else NULL */
-    const char *model_name;        /* general.name as it was asked for, NULL: as Metadata finds it */
+    const char *model_name; /* general.name as it was asked for, NULL: as Metadata finds it */
     bool from_gguf; /* the source is a GGUF file: forced_type is each tensor's own, and every view,
                      * F32, F16 and BF16 too, is llama-quantize's */
     struct qfs_kvs kvs; /* the converter's order; general.file_type is set for auto_outtype */
@@ -124,8 +124,7 @@ struct qfs_conversion {
 int qfs_convert(const struct qfs_model *model, struct qfs_conversion **ret_conversion,
                 struct qfs_error *error) QFS_MUST_USE;
 int qfs_convert_with(const struct qfs_model *model, const struct qfs_convert_options *options,
-                     struct qfs_conversion **ret_conversion,
-                     struct qfs_error *error) QFS_MUST_USE;
+                     struct qfs_conversion **ret_conversion, struct qfs_error *error) QFS_MUST_USE;
 /* The same for --mmproj. -ENOENT, and no sentence, when the model has no encoders. */
 int qfs_convert_mmproj(const struct qfs_model *model, struct qfs_conversion **ret_conversion,
                        struct qfs_error *error) QFS_MUST_USE;

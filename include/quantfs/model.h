@@ -45,10 +45,11 @@ struct qfs_tensor {
     int64_t shape[QFS_MAX_DIMS]; /* outermost first, as torch prints it */
     uint64_t offset;             /* from the start of the file */
     uint64_t nbytes;
-    const int64_t *strides; /* in elements, where they do not lie one behind the other; then nbytes is from
+    const int64_t
+        *strides; /* in elements, where they do not lie one behind the other; then nbytes is from
                              * the first to the last of them. NULL: they do */
-    bool gguf;   /* of a GGUF file: stands there in `type`; dtype is what that decodes to */
-    int8_t type; /* enum qfs_type */
+    bool gguf;    /* of a GGUF file: stands there in `type`; dtype is what that decodes to */
+    int8_t type;  /* enum qfs_type */
 };
 
 struct qfs_model_file {
