@@ -11,6 +11,7 @@
     family(deepseek_ocr2_vision) \
     family(deepseek_ocr_vision) \
     family(dots_ocr_vision) \
+    family(exaone4_5_vision) \
     family(gemma3_vision) \
     family(gemma3n_vision) \
     family(gemma4_unified_vision) \
@@ -36,6 +37,8 @@
     family(qwen2audio) \
     family(qwen2vl_vision) \
     family(qwen3vl_vision) \
+    family(qwen4_vision) \
+    family(sarashina2_vision) \
     family(smolvlm) \
     family(ultravox) \
     family(unlimited_ocr_vision) \

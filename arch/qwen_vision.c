@@ -15,6 +15,9 @@ static const char *const qwen3vl_classes[] = {
 static const char *const glm4v_classes[] = {"Glm4vForConditionalGeneration",
                                             "Glm4vMoeForConditionalGeneration",
                                             "GlmOcrForConditionalGeneration", NULL};
+static const char *const exaone_classes[] = {"Exaone4_5_ForConditionalGeneration", NULL};
+static const char *const sarashina_classes[] = {"Sarashina2VisionForCausalLM", NULL};
+static const char *const qwen4_classes[] = {"Qwen4ExpForConditionalGeneration", NULL};
 
 /* -- Qwen 2 and 2.5 --------------------------------------------------------------------------------- */
 
@@ -293,6 +296,64 @@ static int glm4v_keys(struct qfs_converter *c)
                           "rms_norm_eps", 1e-5);
 }
 
+/* -- EXAONE 4.5, Sarashina 2 ------------------------------------------------------------------------ */
+
+static int exaone_filter(struct qfs_converter *c, const char *name, const char **ret_name)
+{
+    const char *at = strstr(name, "model.visual.");
+    if (at && !(name = qfs_arena_printf(c->arena, "%.*s%s", (int)(at - name), name,
+                                        at + strlen("model."))))
+        return qfs_fail_memory(c->error);
+    return qwen2vl_filter(c, name, ret_name);
+}
+
+static int exaone_tensor(struct qfs_converter *c, const struct qfs_recipe *data, const char *name,
+                         int bid)
+{
+    return strstr(name, ".qkv.") ? qfs_text_tensor(c, data, name, bid)
+                                 : qfs_qwen2vl_tensor(c, data, name, bid);
+}
+
+static int exaone_keys(struct qfs_converter *c)
+{
+    static const struct qfs_param pixels[] = {
+        {"vision.image_min_pixels", QFS_PARAM_U32, {"min_pixels"}, true},
+        {"vision.image_max_pixels", QFS_PARAM_U32, {"max_pixels"}, true},
+        {NULL},
+    };
+    static const struct qfs_param heads[] = {
+        {"vision.attention.head_count_kv", QFS_PARAM_U32, {"num_key_value_heads"}},
+        {NULL},
+    };
+    static const struct qfs_param window[] = {
+        {"vision.window_size", QFS_PARAM_U32, {"window_size"}},
+        {NULL},
+    };
+    struct qfs_json *vision = c->mmproj->vision;
+    bool own_eps = qfs_json_get(vision, "rms_norm_eps") != NULL;
+    int rc = qfs_mmproj_keys(c);
+    if (rc < 0)
+        return rc;
+    qfs_put_projector(c, "exaone4_5");
+    qfs_put_bool(c, "use_silu", true);
+    if ((rc = qfs_put_params_of(c, c->mmproj->preprocessor, pixels)) < 0 ||
+        (rc = qfs_put_params_of(c, vision, heads)) < 0 ||
+        (rc = qfs_put_f32_or(c, "vision.attention.layer_norm_epsilon",
+                             own_eps ? vision : c->mmproj->global, "rms_norm_eps", 1e-6)) < 0 ||
+        (rc = qfs_put_params_of(c, vision, window)) < 0)
+        return rc;
+    return qfs_json_truthy(qfs_json_get(vision, "fullatt_block_indexes")) ? put_window_pattern(c)
+                                                                          : 0;
+}
+
+static int sarashina_begin(struct qfs_converter *c)
+{
+    static const struct qfs_json type = {
+        .kind = QFS_JSON_STRING, .count = sizeof("qwen2_vl") - 1, .string = "qwen2_vl"};
+    int rc = qfs_qwen2vl_begin(c);
+    return rc < 0 ? rc : qfs_config_set(c, c->mmproj->global, "model_type", &type);
+}
+
 const struct qfs_family qfs_family_qwen2vl_vision = {
     .hf_classes = qwen2vl_classes,
     .parent = &qfs_family_mmproj,
@@ -317,4 +378,24 @@ const struct qfs_family qfs_family_glm4v_vision = {
     .parent = &qfs_family_qwen3vl_vision,
     .tensor = qwen3vl_other_tensor,
     .keys = glm4v_keys,
+};
+
+const struct qfs_family qfs_family_exaone4_5_vision = {
+    .hf_classes = exaone_classes,
+    .parent = &qfs_family_qwen2vl_vision,
+    .filter = exaone_filter,
+    .tensor = exaone_tensor,
+    .keys = exaone_keys,
+};
+
+const struct qfs_family qfs_family_sarashina2_vision = {
+    .hf_classes = sarashina_classes,
+    .parent = &qfs_family_qwen2vl_vision,
+    .begin = sarashina_begin,
+};
+
+/* An unmodified encoder of Qwen 3 VL. */
+const struct qfs_family qfs_family_qwen4_vision = {
+    .hf_classes = qwen4_classes,
+    .parent = &qfs_family_qwen3vl_vision,
 };
