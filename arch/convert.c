@@ -285,8 +285,9 @@ int qfs_convert_with(const struct qfs_model *model, const struct qfs_convert_opt
 int qfs_convert_mmproj(const struct qfs_model *model, struct qfs_conversion **ret_conversion,
                        struct qfs_error *error)
 {
-    return model->adapter ? -ENOENT
-                          : convert(model, QFS_PRODUCT_MMPROJ, &defaults, ret_conversion, error);
+    return model->adapter || model->gguf
+               ? -ENOENT
+               : convert(model, QFS_PRODUCT_MMPROJ, &defaults, ret_conversion, error);
 }
 
 void qfs_conversion_free(struct qfs_conversion *conversion)

@@ -77,7 +77,9 @@ def main():
     whole = put('tiny-llama-BF16.gguf', cat(model, 'BF16'))
     for view in ('Q4_K_M', 'Q8_0', 'IQ4_XS'):
         check(f'{view} of the GGUF file is that of the directory', cat(whole, view) == cat(model, view))
-    check('views are named after the file', b' tiny-llama-Q4_K_M.gguf' in run('ls', whole).stdout)
+    listed = run('ls', whole).stdout
+    check('views are named after the file', b' tiny-llama-Q4_K_M.gguf' in listed)
+    check('no projectors', b'mmproj' not in listed)
     check('check reads it', run('check', '--no-cache', whole).returncode == 0)
 
     quantized = put('tiny-llama.Q8_0.gguf', cat(whole, 'Q8_0'))
