@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "vocab_ways.h"
+#include "vocab/vocab_ways.h"
 
 static const char *const classes[] = {"ArcticForCausalLM", NULL};
 

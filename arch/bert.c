@@ -1,6 +1,6 @@
 /* BERT and its nearest relatives: encoders for embeddings, and classifiers (rerankers) over them. */
 #include "converter.h"
-#include "vocab.h"
+#include "vocab/vocab.h"
 
 #include <stdlib.h>
 #include <string.h>

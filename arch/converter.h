@@ -8,7 +8,7 @@
 #define QUANTFS_ARCH_CONVERTER_H
 
 #include "quantfs/arch.h"
-#include "vocab_ways.h"
+#include "vocab/vocab_ways.h"
 
 struct qfs_converter;
 

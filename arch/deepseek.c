@@ -2,8 +2,8 @@
  * attention, stored so that llama.cpp runs it as one big key-value head), V3.2 (sparse attention). */
 #include "converter.h"
 
-#include "tokenizer.h"
-#include "vocab_ways.h"
+#include "vocab/tokenizer.h"
+#include "vocab/vocab_ways.h"
 
 #include <string.h>
 

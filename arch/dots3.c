@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "vocab_ways.h"
+#include "vocab/vocab_ways.h"
 
 static const char *const classes[] = {"Dots3NoteForCausalLM", "Dots3NoteForConditionalGeneration",
                                       "Dots3NoteTextForCausalLM", NULL};

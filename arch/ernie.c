@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "vocab_ways.h"
+#include "vocab/vocab_ways.h"
 
 static const char *const ernie_classes[] = {"Ernie4_5_ForCausalLM", "Ernie4_5ForCausalLM", NULL};
 static const char *const moe_classes[] = {"Ernie4_5_MoeForCausalLM", NULL};

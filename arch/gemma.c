@@ -1,6 +1,6 @@
 /* Gemma 1, 2 and 3 (text). Their norms are stored less one. */
 #include "converter.h"
-#include "vocab.h"
+#include "vocab/vocab.h"
 
 #include <fcntl.h>
 #include <string.h>

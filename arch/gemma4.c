@@ -1,6 +1,6 @@
 /* Gemma 4 (text): layers of two kinds, whose heads and feed-forward parts may differ. */
 #include "converter.h"
-#include "vocab.h"
+#include "vocab/vocab.h"
 
 #include <string.h>
 

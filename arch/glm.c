@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "vocab_ways.h"
+#include "vocab/vocab_ways.h"
 
 static const char *const glm4_classes[] = {"Glm4ForCausalLM", "Glm4vForConditionalGeneration",
                                            NULL};

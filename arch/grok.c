@@ -5,7 +5,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "vocab.h"
+#include "vocab/vocab.h"
 
 static const char *const classes[] = {"GrokForCausalLM", "Grok1ForCausalLM", NULL};
 

@@ -4,8 +4,8 @@
 #include <math.h>
 #include <string.h>
 
-#include "vocab.h"
-#include "vocab_ways.h"
+#include "vocab/vocab.h"
+#include "vocab/vocab_ways.h"
 
 static const char *const moe_classes[] = {"HunYuanMoEV1ForCausalLM", NULL};
 static const char *const dense_classes[] = {"HunYuanDenseV1ForCausalLM", NULL};

@@ -1,6 +1,6 @@
 /* InternLM 2 and 3. */
 #include "converter.h"
-#include "vocab.h"
+#include "vocab/vocab.h"
 
 #include <string.h>
 

@@ -1,6 +1,6 @@
 /* Jamba: Mamba and attention layers, some of them with experts. */
 #include "converter.h"
-#include "vocab.h"
+#include "vocab/vocab.h"
 
 #include <string.h>
 

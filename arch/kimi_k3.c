@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "vocab.h"
-#include "vocab_ways.h"
+#include "vocab/vocab.h"
+#include "vocab/vocab_ways.h"
 
 static const char *const classes[] = {"KimiK3ForConditionalGeneration", NULL};
 

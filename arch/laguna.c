@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-#include "vocab.h"
-#include "vocab_ways.h"
+#include "vocab/vocab.h"
+#include "vocab/vocab_ways.h"
 
 static const char *const classes[] = {"LagunaForCausalLM", NULL};
 

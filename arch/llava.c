@@ -1,6 +1,6 @@
 /* Pixtral's vision encoder: Pixtral, Mistral Small 3.1 and later, LightOnOCR. */
 #include "mmproj.h"
-#include "vocab.h"
+#include "vocab/vocab.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* Mamba 1 (and Falcon Mamba) and Mamba 2. Both take config.json as it is written, not AutoConfig's. */
 #include "converter.h"
-#include "vocab.h"
+#include "vocab/vocab.h"
 
 #include <string.h>
 

@@ -5,9 +5,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "tokenizer.h"
-#include "vocab.h"
-#include "vocab_ways.h"
+#include "vocab/tokenizer.h"
+#include "vocab/vocab.h"
+#include "vocab/vocab_ways.h"
 
 static const char *const text01_classes[] = {"MiniMaxText01ForCausalLM", "MiniMaxM1ForCausalLM",
                                              NULL};

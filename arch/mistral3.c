@@ -1,6 +1,6 @@
 /* Mistral 3, Ministral 3 and Mistral 4 in the format of transformers. */
 #include "converter.h"
-#include "vocab_ways.h"
+#include "vocab/vocab_ways.h"
 
 #include <string.h>
 

@@ -2,7 +2,7 @@
  * that llama.cpp has as the weight of a norm. */
 #include "converter.h"
 
-#include "tokenizer.h"
+#include "vocab/tokenizer.h"
 
 #include <string.h>
 

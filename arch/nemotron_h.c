@@ -1,7 +1,7 @@
 /* Nemotron-H and Nemotron Nano: layers that are Mamba 2, attention, or a feed-forward part (with experts in
  * the later ones), each alone. */
 #include "hybrid.h"
-#include "vocab.h"
+#include "vocab/vocab.h"
 
 #include <string.h>
 

@@ -1,6 +1,6 @@
 /* Nomic's BERT, dense and with experts: what the converter insists on is in the tables. */
 #include "converter.h"
-#include "vocab.h"
+#include "vocab/vocab.h"
 
 #include <string.h>
 

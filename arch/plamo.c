@@ -1,6 +1,6 @@
 /* PLaMo 1, 2 (Mamba and attention) and 3. */
 #include "converter.h"
-#include "vocab.h"
+#include "vocab/vocab.h"
 
 #include <math.h>
 #include <string.h>

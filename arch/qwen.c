@@ -1,6 +1,6 @@
 /* Qwen 1 to 3, dense, with the rerankers that are made of Qwen 3. */
 #include "converter.h"
-#include "tokenizer.h"
+#include "vocab/tokenizer.h"
 
 #include <ctype.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* Text parts of Qwen's models that see and hear: Qwen 2 and 2.5 VL, Qwen 3 VL, Omni, ASR. */
 #include "converter.h"
-#include "vocab.h"
+#include "vocab/vocab.h"
 
 #include <string.h>
 

@@ -1,7 +1,7 @@
 /* RoBERTa and XLM-RoBERTa: BERT whose positions begin behind the padding token's; Jina 3, which is the
  * latter with adapters of its own. */
 #include "converter.h"
-#include "vocab.h"
+#include "vocab/vocab.h"
 
 #include <string.h>
 

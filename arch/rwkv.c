@@ -1,6 +1,6 @@
 /* RWKV 6 and 7, and Qwen 2 with attention replaced by them (QRWKV 6, ARWKV 7). */
 #include "converter.h"
-#include "vocab.h"
+#include "vocab/vocab.h"
 
 #include <math.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* StableLM. */
 #include "converter.h"
 
-#include "vocab.h"
+#include "vocab/vocab.h"
 
 #include <math.h>
 #include <string.h>

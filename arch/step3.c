@@ -8,7 +8,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "vocab.h"
+#include "vocab/vocab.h"
 
 static const char *const vl_classes[] = {"StepVLForConditionalGeneration", NULL};
 static const char *const classes[] = {"Step3p5ForCausalLM", "Step3p7ForConditionalGeneration",

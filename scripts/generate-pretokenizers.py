@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Writes arch/pretokenizer_table.inc: the text that the converter encodes to recognize a tokenizer, and the
+"""Writes arch/vocab/pretokenizer_table.inc: the text that the converter encodes to recognize a tokenizer, and the
 names it gives to the digests of the ids, from conversion/base.py's get_vocab_base_pre.
 
-    python3 scripts/generate-pretokenizers.py ~/.cache/quantfs-reference/llama.cpp > arch/pretokenizer_table.inc
+    python3 scripts/generate-pretokenizers.py ~/.cache/quantfs-reference/llama.cpp > arch/vocab/pretokenizer_table.inc
 """
 import ast, sys
 

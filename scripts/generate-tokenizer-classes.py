@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Writes arch/tokenizer_classes.inc: how transformers' AutoTokenizer chooses a class, and what the classes
+"""Writes arch/vocab/tokenizer_classes.inc: how transformers' AutoTokenizer chooses a class, and what the classes
 that build their own pipeline build, taken from the reference's transformers by running it.
 
-    ~/.cache/quantfs-reference/venv/bin/python scripts/generate-tokenizer-classes.py > arch/tokenizer_classes.inc
+    ~/.cache/quantfs-reference/venv/bin/python scripts/generate-tokenizer-classes.py > arch/vocab/tokenizer_classes.inc
 """
 import inspect, itertools, json, logging, os, sys
 os.environ.update(HF_HUB_OFFLINE='1', TRANSFORMERS_VERBOSITY='critical')

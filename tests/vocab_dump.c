@@ -6,7 +6,7 @@
  * vocab_dump [SAMPLES.json]: answers lines "METHOD<TAB>MODEL_DIR" from stdin, each answer ending with a
  * line "end". scripts/vocab-reference.py does the same with the reference. */
 #include "../arch/converter.h"
-#include "../arch/tokenizer.h"
+#include "../arch/vocab/tokenizer.h"
 
 #include <fcntl.h>
 #include <stdio.h>

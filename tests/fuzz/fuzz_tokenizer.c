@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../../arch/vocab_ways.h"
+#include "../../arch/vocab/vocab_ways.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

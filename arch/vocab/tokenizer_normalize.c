@@ -1,5 +1,5 @@
 /* Normalizers, one after the other over the whole text. */
-#include "charsmap.h"
+#include "../charsmap.h"
 #include "tokenizer.h"
 
 #include <stdlib.h>

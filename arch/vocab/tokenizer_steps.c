@@ -1,5 +1,5 @@
 /* Parts of a pipeline from their JSON, checked as the tokenizers library checks them. */
-#include "charsmap.h"
+#include "../charsmap.h"
 #include "tokenizer.h"
 
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* _set_vocab_builtin, and chat templates: what the converter takes from llama.cpp's models folder. */
-#include "carried.h"
+#include "../carried.h"
 #include "vocab.h"
 
 #include <string.h>

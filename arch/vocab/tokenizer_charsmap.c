@@ -1,6 +1,6 @@
 /* SentencePiece's rules of normalization, compiled: a double-array trie (as the Darts library lays it out)
  * whose leaves point at texts. */
-#include "charsmap.h"
+#include "../charsmap.h"
 
 #include <string.h>
 #include <utf8proc.h>
