@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """Compares views with the live reference, family by family.
 
-    run.py QUANTFS [--table FILE] [--jobs N] [--keep DIR] [--tokenizers DIR] [NAME…]
+    run.py QUANTFS [--table FILE [--missing]] [--jobs N] [--keep DIR] [--tokenizers DIR] [NAME…]
 
 NAME: a list (file of this folder, "granite") or a row ("granite-moe"). Each row's model is made twice: once with its
 full configuration, once as labs release them (nothing that equals the defaults, old key names), converted by the
 reference and by QUANTFS, and compared byte for byte. Runs in the reference's own Python; scripts/conformance.sh
-finds it. --table writes these rows into the Markdown table of docs/MODELS.md, between its two marks.
+finds it. --table writes each row, as it is done, into the Markdown table of docs/MODELS.md, between its two marks.
 
 transformers and the converter are imported once; each step runs in a child forked from that.
 """
@@ -414,6 +414,7 @@ def main():
     p.add_argument('quantfs')
     p.add_argument('name', nargs='*')
     p.add_argument('--table')
+    p.add_argument('--missing', action='store_true', help='only rows that the table lacks')
     p.add_argument('--jobs', type=int, default=os.cpu_count(), help='rows at a time')
     p.add_argument('--keep', help='a folder for the models, used again the next time')
     p.add_argument('--tokenizers', default=os.path.abspath(HERE + '/../../../shared/models/tokenizers'))
@@ -430,6 +431,10 @@ def main():
             everything.append(row)
             if not a.name or module in a.name or row.name in a.name:
                 rows.append(row)
+    if a.missing:
+        with open(a.table) as f:
+            there = {line.split('|')[2].split()[0] for line in f if line.count('|') == 8}
+        rows = [row for row in rows if row.name not in there]
     if not rows:
         sys.exit('no such row: ' + ' '.join(a.name))
     all_rows.update((row.name, row) for row in rows)  # before the workers are forked
@@ -441,12 +446,12 @@ def main():
         pool = stack.enter_context(multiprocessing.get_context('fork').Pool(a.jobs))
         for row, outcomes in zip(rows, pool.imap(work, [r.name for r in rows])):
             results[row.name] = outcomes
+            if a.table:
+                write_table(a.table, everything, results)
             good = all(o.same for o in outcomes.values())
             passed, failed = passed + good, failed + (not good)
             print(f'{"ok   " if good else "FAIL "} {row.cls} {row.name}: ' + ', '.join(
                 f'{v} {k} {o.text}' for (v, k), o in outcomes.items()), flush=True)
-    if a.table:
-        write_table(a.table, everything, results)
     print(f'{passed} passed, {failed} failed')
     sys.exit(1 if failed else 0)
 
