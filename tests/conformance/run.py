@@ -418,7 +418,7 @@ def main():
     p.add_argument('--jobs', type=int, default=os.cpu_count(), help='rows at a time')
     p.add_argument('--keep', help='a folder for the models, used again the next time')
     p.add_argument('--tokenizers', default=os.path.abspath(HERE + '/../../../shared/models/tokenizers'))
-    a = p.parse_args()
+    a = p.parse_intermixed_args()
     quantfs = os.path.abspath(a.quantfs)
     load_reference()
     os.environ['LD_LIBRARY_PATH'] = ROOT + '/lib'
