@@ -325,7 +325,7 @@ def check_model(quantfs, row, model, work):
     """Outcomes by type for one directory. What is made of the same source file again is kept in work."""
     out, log = {}, f'{work}/log'
     source = f'{work}/source.gguf'
-    if not in_child(log, convert, model, source):
+    if row.types and not in_child(log, convert, model, source):
         out['SOURCE'] = compare(quantfs, model, 'BF16', None, log)
         out['SOURCE'].text += f' ({last_line(log)[:160]})' if out['SOURCE'].same else ''
         return out
@@ -381,8 +381,7 @@ def run_in(quantfs, tokenizers, top, keep, name):
 
 def table_line(row, outcomes):
     cells = [outcomes.get((v, k)) for k in ('SOURCE', 'Q4_K_M') for v in ('full', 'released')]
-    if not any(cells):  # the model could not be made
-        cells[0] = next(iter(outcomes.values()))
+    cells[0] = cells[0] or next((o for (_, k), o in outcomes.items() if k == 'model'), None)  # could not be made
     projector = [o.text for (_, k), o in outcomes.items() if k.startswith('mmproj')]
     note = f' ({row.note})' if row.note else ''
     texts = [o.text.replace('|', ' ') if o else '' for o in cells] + [', '.join(sorted(set(projector)))]
