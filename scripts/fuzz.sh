@@ -15,7 +15,7 @@ libraries=(fs/libfs.a cache/libcache.a quant/libquant.a gguf/libgguf.a arch/liba
 needed=()
 for library in "${libraries[@]}"; do
     # A target may need only the lower rooms.
-    case $target in gguf | imatrix | plan | tokenizer) case $library in fs/* | cache/* | quant/*) continue ;; esac ;; esac
+    case $target in gguf | imatrix | plan | tokenizer | torch) case $library in fs/* | cache/* | quant/*) continue ;; esac ;; esac
     needed+=("$library")
 done
 ninja -C "$build" "${needed[@]}" >/dev/null
