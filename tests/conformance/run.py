@@ -427,9 +427,12 @@ def main():
         if module in ('run', 'conformance'):
             continue
         for row in importlib.import_module(module).ROWS:
+            row.list = module
             everything.append(row)
             if not a.name or module in a.name or row.name in a.name:
                 rows.append(row)
+    if a.name:  # in the order they were asked for
+        rows.sort(key=lambda row: min(i for i, n in enumerate(a.name) if n == row.name or n == row.list))
     if a.missing:
         with open(a.table) as f:
             there = {line.split('|')[2].split()[0] for line in f if line.count('|') == 8}
