@@ -280,8 +280,9 @@ def quantize(source, out, kind):
     params = llama.llama_model_quantize_default_params()
     params.nthread, params.ftype = 1, FTYPES[kind]
     llama.llama_backend_init()
-    if llama.llama_model_quantize(source.encode(), out.encode(), ctypes.byref(params)):
+    if llama.llama_model_quantize(source.encode(), (out + '.part').encode(), ctypes.byref(params)):
         raise SystemExit('llama-quantize fails')
+    os.rename(out + '.part', out)  # a refusal leaves a beginning behind
 
 
 def digest(path):
