@@ -4,11 +4,10 @@
 Makes a model of 20 million made-up weights, mounts it and reads it in every way; then kills, replaces, deletes and
 interrupts what can be. Every byte is compared with `quantfs cat --no-cache`. Exit 77 where nothing can be mounted.
 """
-import contextlib, ctypes, errno, json, mmap, os, random, shutil, signal, subprocess, sys, tempfile, threading, time
+import contextlib, ctypes, errno, functools, json, mmap, os, random, shutil, signal, subprocess, sys, tempfile, threading, time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent / 'golden'))
-import make_model
+import noise_model
 
 quantfs = os.path.abspath(sys.argv[1])
 work = Path(tempfile.mkdtemp(prefix='quantfs-mount-'))
@@ -36,34 +35,7 @@ def raises(number, call):
 
 # -- models -----------------------------------------------------------------------------------------------------------
 
-safe_exponents = bytes((b & 0x80) | 0x38 | (b & 7) for b in range(256))  # magnitudes of 2^-15 to 2
-
-
-def noise(name, count, row):
-    return name, count
-
-
-def noise_bytes(value, dtype):
-    name, count = value
-    data = bytearray(random.Random(name + seed).randbytes(2 * count))
-    data[1::2] = data[1::2].translate(safe_exponents)
-    return bytes(data)
-
-
-make_model.weights, make_model.encode = noise, noise_bytes
-make_model.MODELS['big'] = dict(
-    dtype='BF16', tensors=lambda: make_model.llama(hidden=1024, ffn=2048, layers=2, heads=8, kv_heads=8),
-    config=make_model.config('llama', 'LlamaForCausalLM', hidden_size=1024, intermediate_size=2048,
-                             num_attention_heads=8, num_key_value_heads=8, head_dim=128))
-seed = ''
-
-
-def make(folder, with_seed=''):
-    global seed
-    seed = with_seed
-    argv, sys.argv = sys.argv, ['', 'big', str(folder)]
-    make_model.main()
-    sys.argv = argv
+make = functools.partial(noise_model.make, name='big', hidden=1024, ffn=2048)
 
 
 def cat(source, kind):

@@ -98,16 +98,10 @@ ssize_t pwrite(int fd, const void *data, size_t size, off_t at)
     return pwrite64(fd, data, size, at);
 }
 
-int openat64(int dir, const char *path, int flags, ...)
+static int open_or_fail(int dir, const char *path, int flags, va_list args)
 {
     uint64_t how;
-    mode_t mode = 0;
-    if (flags & (O_CREAT | __O_TMPFILE)) {
-        va_list args;
-        va_start(args, flags);
-        mode = va_arg(args, mode_t);
-        va_end(args);
-    }
+    mode_t mode = flags & (O_CREAT | __O_TMPFILE) ? va_arg(args, mode_t) : 0;
     if (fails(OPEN, &how)) {
         errno = how & 1 ? EMFILE : EACCES;
         return -1;
@@ -115,16 +109,22 @@ int openat64(int dir, const char *path, int flags, ...)
     return real_openat(dir, path, flags, mode);
 }
 
+int openat64(int dir, const char *path, int flags, ...)
+{
+    va_list args;
+    va_start(args, flags);
+    int fd = open_or_fail(dir, path, flags, args);
+    va_end(args);
+    return fd;
+}
+
 int openat(int dir, const char *path, int flags, ...)
 {
-    mode_t mode = 0;
-    if (flags & (O_CREAT | __O_TMPFILE)) {
-        va_list args;
-        va_start(args, flags);
-        mode = va_arg(args, mode_t);
-        va_end(args);
-    }
-    return openat64(dir, path, flags, mode);
+    va_list args;
+    va_start(args, flags);
+    int fd = open_or_fail(dir, path, flags, args);
+    va_end(args);
+    return fd;
 }
 
 static bool no_memory(void)

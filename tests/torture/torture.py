@@ -12,11 +12,11 @@
 Every byte that anybody gets is compared with what it should be. An error is an answer; a wrong byte, a crash, or a
 reader that waits for ever is not. --short is what the test suite runs.
 """
-import argparse, contextlib, errno, os, random, shutil, signal, struct, subprocess, sys, tempfile, threading, time
+import argparse, contextlib, errno, functools, json, os, random, shutil, signal, struct, subprocess, sys, tempfile, threading, time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / 'golden'))
-import make_model
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+import noise_model
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 parser.add_argument('quantfs')
@@ -48,34 +48,7 @@ def run(*words, **more):
 
 # -- models: the same shapes, other weights ---------------------------------------------------------------------------
 
-exponents = bytes((b & 0x80) | 0x38 | (b & 7) for b in range(256))  # magnitudes of 2^-15 to 2
-salt = ''
-
-
-def noise(name, count, row):
-    return name, count
-
-
-def noise_bytes(value, dtype):
-    name, count = value
-    data = bytearray(random.Random(name + salt).randbytes(2 * count))
-    data[1::2] = data[1::2].translate(exponents)
-    return bytes(data)
-
-
-make_model.weights, make_model.encode = noise, noise_bytes
-make_model.MODELS['model'] = dict(
-    dtype='BF16', tensors=lambda: make_model.llama(hidden=512, ffn=1024, layers=2, heads=8, kv_heads=8),
-    config=make_model.config('llama', 'LlamaForCausalLM', hidden_size=512, intermediate_size=1024,
-                             num_attention_heads=8, num_key_value_heads=8))
-
-
-def make(folder, with_salt):
-    global salt
-    salt = with_salt
-    sys.argv = ['', 'model', str(folder)]
-    make_model.main()
-    return folder
+make = functools.partial(noise_model.make, name='model', hidden=512, ffn=1024)
 
 
 def truth_of(folder):
@@ -109,18 +82,18 @@ def test_kills():
     cache, killed = work / 'kills', 0
     for i in range(rounds('kills')):
         kind = rng.choice(TYPES)
-        if rng.random() < 0.1:
+        if rng.random() < 0.5:  # else it goes on with what the last one left
             run('cache', 'clear', '--cache', cache)
         p = subprocess.Popen([quantfs, 'prefetch', '--quiet', '--cache', cache, model, *rng.sample(TYPES, 3)],
                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        time.sleep(rng.random() * 0.15)
+        time.sleep(rng.random() * 0.08)
         p.kill()
         killed += p.wait() < 0
         if i % 8 == 0 or i + 1 == rounds('kills'):
             r = run('cat', '--cache', cache, model, kind)
             assert r.returncode == 0, r.stderr
             check(r.stdout, kind, f'after {i + 1} kills')
-    assert killed > rounds('kills') // 4, f'only {killed} were still at work'
+    assert killed > rounds('kills') // 10, f'only {killed} were still at work'
     return f'{rounds("kills")} kills, {killed} of processes at work'
 
 
@@ -304,7 +277,6 @@ class Chaos:
         assert r.returncode == 0, r.stderr
         status = run('status', self.point)
         assert status.returncode == 0, status.stderr
-        import json
         self.pid = json.loads(status.stdout)['mount']['pid']
 
     def resident(self):
