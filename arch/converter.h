@@ -304,6 +304,8 @@ int qfs_mla_kv_b(struct qfs_converter *c, const struct qfs_recipe *data, const c
 void qfs_put_no_rope_scaling(struct qfs_converter *c);
 /* nextn_predict_layers, where config has it */
 int qfs_put_nextn(struct qfs_converter *c);
+/* Sizes of the sparse attention's indexer, which config must have. */
+int qfs_put_indexer(struct qfs_converter *c);
 /* Weights of a KDA layer's convolutions as [1, channels, 1, taps]; others as they are. */
 const struct qfs_recipe *qfs_kda_conv(struct qfs_converter *c, const struct qfs_recipe *data,
                                       const char *name);

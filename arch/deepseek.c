@@ -30,6 +30,17 @@ int qfs_put_nextn(struct qfs_converter *c)
     return qfs_put_params(c, table);
 }
 
+int qfs_put_indexer(struct qfs_converter *c)
+{
+    static const struct qfs_param table[] = {
+        {"attention.indexer.head_count", QFS_PARAM_U32, {"index_n_heads"}, true},
+        {"attention.indexer.key_length", QFS_PARAM_U32, {"index_head_dim"}, true},
+        {"attention.indexer.top_k", QFS_PARAM_U32, {"index_topk"}, true},
+        {NULL},
+    };
+    return qfs_put_params(c, table);
+}
+
 int qfs_mla_split(struct qfs_converter *c, const struct qfs_recipe *data, int bid,
                   const struct qfs_mla *mla, const char *k_name, const char *v_name)
 {
@@ -306,15 +317,10 @@ const struct qfs_family qfs_family_deepseek2 = {
 
 static int deepseek32_keys(struct qfs_converter *c)
 {
-    static const struct qfs_param indexer[] = {
-        {"nextn_predict_layers", QFS_PARAM_U32, {"num_nextn_predict_layers"}},
-        {"attention.indexer.head_count", QFS_PARAM_U32, {"index_n_heads"}, true},
-        {"attention.indexer.key_length", QFS_PARAM_U32, {"index_head_dim"}, true},
-        {"attention.indexer.top_k", QFS_PARAM_U32, {"index_topk"}, true},
-        {NULL},
-    };
     int rc = qfs_deepseek2_keys(c);
-    return rc < 0 ? rc : qfs_put_params(c, indexer);
+    if (rc < 0 || (rc = qfs_put_nextn(c)) < 0)
+        return rc;
+    return qfs_put_indexer(c);
 }
 
 static int deepseek32_vocab(struct qfs_converter *c)

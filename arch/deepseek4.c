@@ -269,9 +269,6 @@ static int keys(struct qfs_converter *c)
         {NULL},
     };
     static const struct qfs_param others[] = {
-        {"attention.indexer.head_count", QFS_PARAM_U32, {"index_n_heads"}, true},
-        {"attention.indexer.key_length", QFS_PARAM_U32, {"index_head_dim"}, true},
-        {"attention.indexer.top_k", QFS_PARAM_U32, {"index_topk"}, true},
         {"attention.output_group_count", QFS_PARAM_U32, {"o_groups"}, true},
         {"attention.output_lora_rank", QFS_PARAM_U32, {"o_lora_rank"}, true},
         {"attention.compress_ratios", QFS_PARAM_LIST, {"compress_ratios"}, true},
@@ -285,7 +282,8 @@ static int keys(struct qfs_converter *c)
     int64_t hidden, mult;
     int rc;
     if ((rc = qfs_text_keys(c)) < 0 || (rc = qfs_put_params(c, sizes)) < 0 ||
-        (rc = put_clamp(c)) < 0 || (rc = qfs_put_params(c, others)) < 0 ||
+        (rc = put_clamp(c)) < 0 || (rc = qfs_put_indexer(c)) < 0 ||
+        (rc = qfs_put_params(c, others)) < 0 ||
         (rc = qfs_hparam_count(c, &hidden, "hidden_size")) < 0 ||
         (rc = qfs_hparam_count(c, &mult, "hc_mult")) < 0)
         return rc;

@@ -244,12 +244,6 @@ static int put_sliding(struct qfs_converter *c)
 
 static int keys(struct qfs_converter *c)
 {
-    static const struct qfs_param indexer[] = {
-        {"attention.indexer.head_count", QFS_PARAM_U32, {"index_n_heads"}, true},
-        {"attention.indexer.key_length", QFS_PARAM_U32, {"index_head_dim"}, true},
-        {"attention.indexer.top_k", QFS_PARAM_U32, {"index_topk"}, true},
-        {NULL},
-    };
     int rc = list_heads(c);
     if (rc < 0)
         return rc;
@@ -258,7 +252,7 @@ static int keys(struct qfs_converter *c)
         return rc;
     if (c->state)
         qfs_put_u32(c, "nextn_predict_layers", 1);
-    if ((rc = qfs_put_params(c, indexer)) < 0)
+    if ((rc = qfs_put_indexer(c)) < 0)
         return rc;
     return put_layers(c, "attention.indexer.types", false);
 }

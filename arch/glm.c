@@ -224,42 +224,17 @@ const struct qfs_family qfs_family_glm4moe_lite = {
     .vocab = glm_vocab,
 };
 
-/* Whether each layer has an indexer of its own. */
-static int put_indexer_types(struct qfs_converter *c)
-{
-    const struct qfs_json *types = qfs_hparam(c, "indexer_types");
-    if (qfs_json_is_null(types))
-        return 0;
-    if (!qfs_json_is(types, QFS_JSON_ARRAY))
-        return qfs_fail(c->error, EINVAL, "%s/config.json: indexer_types is not a list",
-                        c->model->path);
-    uint8_t *full = qfs_arena_array(c->arena, types->count, 1);
-    if (!full)
-        return qfs_fail_memory(c->error);
-    for (uint32_t i = 0; i < types->count; i++)
-        full[i] = qfs_text_is(qfs_json_text(&types->items[i]), "full");
-    qfs_put_bools(c, "attention.indexer.types", full, types->count);
-    return 0;
-}
-
 static int dsa_keys(struct qfs_converter *c)
 {
-    static const struct qfs_param indexer[] = {
-        {"nextn_predict_layers", QFS_PARAM_U32, {"num_nextn_predict_layers"}},
-        {"attention.indexer.head_count", QFS_PARAM_U32, {"index_n_heads"}, true},
-        {"attention.indexer.key_length", QFS_PARAM_U32, {"index_head_dim"}, true},
-        {"attention.indexer.top_k", QFS_PARAM_U32, {"index_topk"}, true},
-        {NULL},
-    };
     int64_t rope;
     int rc = qfs_deepseek2_keys(c);
     if (rc < 0 || (rc = qfs_hparam_count(c, &rope, "qk_rope_head_dim")) < 0)
         return rc;
     double factor = qfs_json_number_or(c->rope, "partial_rotary_factor", 1.0);
     qfs_put_u32(c, "rope.dimension_count", (int64_t)((double)rope * factor));
-    if ((rc = qfs_put_params(c, indexer)) < 0)
+    if ((rc = qfs_put_nextn(c)) < 0 || (rc = qfs_put_indexer(c)) < 0)
         return rc;
-    return put_indexer_types(c);
+    return qfs_put_layer_flags(c, "attention.indexer.types", "indexer_types", "full");
 }
 
 const struct qfs_family qfs_family_glm_dsa = {

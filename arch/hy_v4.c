@@ -224,16 +224,10 @@ static int put_clamp(struct qfs_converter *c)
 
 static int put_indexer(struct qfs_converter *c)
 {
-    static const struct qfs_param sizes[] = {
-        {"attention.indexer.head_count", QFS_PARAM_U32, {"index_n_heads"}, true},
-        {"attention.indexer.key_length", QFS_PARAM_U32, {"index_head_dim"}, true},
-        {"attention.indexer.top_k", QFS_PARAM_U32, {"index_topk"}, true},
-        {NULL},
-    };
     uint8_t *full;
     int64_t nlayers = 0;
     int rc = indexer_layers(c, &full, &nlayers);
-    if (rc < 0 || !full || (rc = qfs_put_params(c, sizes)) < 0)
+    if (rc < 0 || !full || (rc = qfs_put_indexer(c)) < 0)
         return rc;
     qfs_put_bools(c, "attention.indexer.types", full, (size_t)nlayers);
     return 0;
