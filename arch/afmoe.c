@@ -17,13 +17,10 @@ static int filter(struct qfs_converter *c, const char *name, const char **ret_na
 
 static int tensor(struct qfs_converter *c, const struct qfs_recipe *data, const char *name, int bid)
 {
-    int64_t nexperts;
-    int rc;
     if (!strstr(name, "mlp.experts"))
         return qfs_text_tensor(c, data, name, bid);
-    if ((rc = qfs_hparam_count(c, &nexperts, "num_local_experts", "num_experts")) < 0)
-        return rc;
-    return qfs_expert_tensor(c, data, name, bid, nexperts, &qfs_mlp_experts_down_last);
+    return qfs_expert_of(c, data, name, bid, &qfs_mlp_experts_down_last, "num_local_experts",
+                         "num_experts");
 }
 
 static int keys(struct qfs_converter *c)

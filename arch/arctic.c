@@ -3,19 +3,11 @@
 
 #include <string.h>
 
-#include "vocab/vocab_ways.h"
-
 static const char *const classes[] = {"ArcticForCausalLM", NULL};
-
-static const struct qfs_expert_layout experts = {
-    "model.layers.{bid}.block_sparse_moe.experts.{xid}.{w}.weight",
-    "layers.{bid}.feed_forward.experts.{w}.weight",
-    {"w1", "w2", "w3"},
-};
 
 static int tensor(struct qfs_converter *c, const struct qfs_recipe *data, const char *name, int bid)
 {
-    int64_t nheads, nexperts;
+    int64_t nheads;
     int rc = qfs_hparam_count(c, &nheads, "num_attention_heads");
     if (rc < 0)
         return rc;
@@ -27,9 +19,7 @@ static int tensor(struct qfs_converter *c, const struct qfs_recipe *data, const 
         data = qfs_lazy_permute_heads(c, data, nheads);
     if (!strstr(name, "block_sparse_moe.experts"))
         return qfs_text_tensor(c, data, name, bid);
-    if ((rc = qfs_hparam_count(c, &nexperts, "num_local_experts")) < 0)
-        return rc;
-    return qfs_expert_tensor(c, data, name, bid, nexperts, &experts);
+    return qfs_expert_of(c, data, name, bid, &qfs_mixtral_experts, "num_local_experts");
 }
 
 static int keys(struct qfs_converter *c)

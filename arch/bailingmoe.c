@@ -8,9 +8,7 @@ static const char *const v2_classes[] = {"BailingMoeV2ForCausalLM", NULL};
 
 static int expert(struct qfs_converter *c, const struct qfs_recipe *data, const char *name, int bid)
 {
-    int64_t nexperts;
-    int rc = qfs_hparam_count(c, &nexperts, "num_local_experts", "num_experts");
-    return rc < 0 ? rc : qfs_expert_tensor(c, data, name, bid, nexperts, &qfs_mlp_experts);
+    return qfs_expert_of(c, data, name, bid, &qfs_mlp_experts, "num_local_experts", "num_experts");
 }
 
 /* -- 1 -------------------------------------------------------------------------------------------------- */

@@ -54,7 +54,6 @@ static const struct qfs_recipe *decay(struct qfs_converter *c, const struct qfs_
 static int tensor(struct qfs_converter *c, const struct qfs_recipe *data, const char *name, int bid)
 {
     bool full = false;
-    int64_t nexperts;
     int rc;
     data = qfs_kda_conv(c, data, name);
     if (qfs_ends_with(name, ".A_log"))
@@ -78,11 +77,8 @@ static int tensor(struct qfs_converter *c, const struct qfs_recipe *data, const 
                                ".weight", bid);
         return name ? qfs_text_tensor(c, data, name, bid) : -c->error->code;
     }
-    if (strstr(name, ".mlp.experts.")) {
-        if ((rc = qfs_hparam_count(c, &nexperts, "num_experts")) < 0)
-            return rc;
-        return qfs_expert_tensor(c, data, name, bid, nexperts, &qfs_mlp_experts);
-    }
+    if (strstr(name, ".mlp.experts."))
+        return qfs_expert_of(c, data, name, bid, &qfs_mlp_experts, "num_experts");
     if (qfs_ends_with(name, ".attention.kv_b_proj.weight"))
         return kv_b(c, data, bid);
     return qfs_text_tensor(c, data, name, bid);

@@ -80,16 +80,13 @@ static int cohere2_keys(struct qfs_converter *c)
 static int cohere2moe_tensor(struct qfs_converter *c, const struct qfs_recipe *data,
                              const char *name, int bid)
 {
-    int64_t nexperts;
     int rc = refuse_bias(c, name);
     if (rc < 0)
         return rc;
     if (!qfs_starts_with(name, "model.layers.") || !strstr(name, ".mlp.experts.") ||
         !qfs_ends_with(name, "_proj.weight"))
         return qfs_text_tensor(c, data, name, bid);
-    if ((rc = qfs_hparam_count(c, &nexperts, "num_experts")) < 0)
-        return rc;
-    return qfs_expert_tensor(c, data, name, bid, nexperts, &qfs_mlp_experts);
+    return qfs_expert_of(c, data, name, bid, &qfs_mlp_experts, "num_experts");
 }
 
 /* Dense layers that come before the first with experts. */

@@ -448,12 +448,20 @@ struct qfs_expert_layout {
 /* "model.layers.N.mlp.experts.X.{down,gate,up}_proj.weight", stacked in this order; the other: gate,
  * up, down. */
 extern const struct qfs_expert_layout qfs_mlp_experts, qfs_mlp_experts_down_last;
-/* "model.layers.N.block_sparse_moe.experts.X.{w1,w2,w3}.weight" */
-extern const struct qfs_expert_layout qfs_moe_experts;
+/* "model.layers.N.block_sparse_moe.experts.X.{w1,w2,w3}.weight"; the other: stacked under the names of
+ * Meta's code. */
+extern const struct qfs_expert_layout qfs_moe_experts, qfs_mixtral_experts;
 
 /* Keeps an expert's weight; stacks and emits all of a layer when the last one comes. */
 int qfs_expert_tensor(struct qfs_converter *c, const struct qfs_recipe *data, const char *name,
                       int bid, int64_t nexperts, const struct qfs_expert_layout *layout);
+/* The same with as many experts as hparams says under the first of the names that it has. */
+int qfs_expert_tensor_counted(struct qfs_converter *c, const struct qfs_recipe *data,
+                              const char *name, int bid, const struct qfs_expert_layout *layout,
+                              const char *const *count_names);
+#define qfs_expert_of(c, data, name, bid, layout, ...)              \
+    qfs_expert_tensor_counted((c), (data), (name), (bid), (layout), \
+                              (const char *const[]){__VA_ARGS__, NULL})
 
 /* modify_tensors of families whose experts are called model.layers.{bid}.mlp.experts.{xid}.… */
 int qfs_mlp_experts_tensor(struct qfs_converter *c, const struct qfs_recipe *data, const char *name,

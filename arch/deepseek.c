@@ -105,7 +105,7 @@ static int deepseek_keys(struct qfs_converter *c)
 static int deepseek_tensor(struct qfs_converter *c, const struct qfs_recipe *data, const char *name,
                            int bid)
 {
-    int64_t nheads, nexperts;
+    int64_t nheads;
     int rc = qfs_hparam_count(c, &nheads, "num_attention_heads");
     if (rc < 0)
         return rc;
@@ -119,9 +119,7 @@ static int deepseek_tensor(struct qfs_converter *c, const struct qfs_recipe *dat
     }
     if (!strstr(name, "mlp.experts"))
         return qfs_text_tensor(c, data, name, bid);
-    if ((rc = qfs_hparam_count(c, &nexperts, "n_routed_experts")) < 0)
-        return rc;
-    return qfs_expert_tensor(c, data, name, bid, nexperts, &qfs_mlp_experts);
+    return qfs_expert_of(c, data, name, bid, &qfs_mlp_experts, "n_routed_experts");
 }
 
 static int sentencepiece_or_gpt2(struct qfs_converter *c)
@@ -187,15 +185,11 @@ static int deepseek2_tensor(struct qfs_converter *c, const struct qfs_recipe *da
 int qfs_deepseek2_tensor(struct qfs_converter *c, const struct qfs_recipe *data, const char *name,
                          int bid)
 {
-    int64_t nexperts;
-    int rc;
     if (qfs_json_truthy(qfs_hparam(c, "tie_word_embeddings")) &&
         (strcmp(name, "lm_head.weight") == 0 || strcmp(name, "model.lm_head.weight") == 0))
         return 0;
     if (strstr(name, "mlp.experts")) {
-        if ((rc = qfs_hparam_count(c, &nexperts, "n_routed_experts")) < 0)
-            return rc;
-        return qfs_expert_tensor(c, data, name, bid, nexperts, &qfs_mlp_experts);
+        return qfs_expert_of(c, data, name, bid, &qfs_mlp_experts, "n_routed_experts");
     }
     if (qfs_ends_with(name, "kv_b_proj.weight"))
         return qfs_mla_kv_b(c, data, name, bid, "num_key_value_heads");

@@ -102,13 +102,9 @@ static int moe_filter(struct qfs_converter *c, const char *name, const char **re
 static int moe_tensor(struct qfs_converter *c, const struct qfs_recipe *data, const char *name,
                       int bid)
 {
-    int64_t nexperts;
-    int rc;
     if (!strstr(name, "mlp.experts"))
         return qfs_text_tensor(c, data, name, bid);
-    if ((rc = qfs_hparam_count(c, &nexperts, "moe_num_experts")) < 0)
-        return rc;
-    return qfs_expert_tensor(c, data, name, bid, nexperts, &qfs_mlp_experts_down_last);
+    return qfs_expert_of(c, data, name, bid, &qfs_mlp_experts_down_last, "moe_num_experts");
 }
 
 static int moe_keys(struct qfs_converter *c)

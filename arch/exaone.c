@@ -194,7 +194,7 @@ static int moe_keys(struct qfs_converter *c)
 static int moe_tensor(struct qfs_converter *c, const struct qfs_recipe *data, const char *name,
                       int bid)
 {
-    int64_t nlayers, nexperts;
+    int64_t nlayers;
     int rc = qfs_hparam_count(c, &nlayers, "num_hidden_layers");
     bool known;
     if (rc < 0)
@@ -211,9 +211,7 @@ static int moe_tensor(struct qfs_converter *c, const struct qfs_recipe *data, co
     }
     if (!strstr(name, "mlp.experts"))
         return qfs_text_tensor(c, data, name, bid);
-    if ((rc = qfs_hparam_count(c, &nexperts, "num_local_experts", "num_experts")) < 0)
-        return rc;
-    return qfs_expert_tensor(c, data, name, bid, nexperts, &qfs_mlp_experts);
+    return qfs_expert_of(c, data, name, bid, &qfs_mlp_experts, "num_local_experts", "num_experts");
 }
 
 const struct qfs_family qfs_family_exaone = {

@@ -22,6 +22,12 @@ const struct qfs_expert_layout qfs_moe_experts = {
     {"w1", "w2", "w3"},
 };
 
+const struct qfs_expert_layout qfs_mixtral_experts = {
+    "model.layers.{bid}.block_sparse_moe.experts.{xid}.{w}.weight",
+    "layers.{bid}.feed_forward.experts.{w}.weight",
+    {"w1", "w2", "w3"},
+};
+
 /* "…{bid}…{xid}…{w}…" filled in; `xid` unused where the pattern has none. */
 static const char *fill(struct qfs_converter *c, const char *pattern, int64_t bid, int64_t xid,
                         const char *weight)
@@ -99,17 +105,19 @@ int qfs_expert_tensor(struct qfs_converter *c, const struct qfs_recipe *data, co
     return ++*waiting < nexperts * nweights ? 0 : merge(c, bid, nexperts, layout, waiting);
 }
 
+int qfs_expert_tensor_counted(struct qfs_converter *c, const struct qfs_recipe *data,
+                              const char *name, int bid, const struct qfs_expert_layout *layout,
+                              const char *const *count_names)
+{
+    int64_t nexperts;
+    int rc = qfs_hparam_size(c, count_names, &nexperts);
+    return rc < 0 ? rc : qfs_expert_tensor(c, data, name, bid, nexperts, layout);
+}
+
 int qfs_mlp_experts_tensor(struct qfs_converter *c, const struct qfs_recipe *data, const char *name,
                            int bid)
 {
-    static const struct qfs_expert_layout experts = {
-        "model.layers.{bid}.mlp.experts.{xid}.{w}.weight",
-        "model.layers.{bid}.mlp.experts.{w}.weight",
-        {"down_proj", "gate_proj", "up_proj"},
-    };
-    int64_t nexperts;
-    if (!strstr(name, "experts"))
-        return qfs_text_tensor(c, data, name, bid);
-    int rc = qfs_hparam_count(c, &nexperts, "num_local_experts", "num_experts");
-    return rc < 0 ? rc : qfs_expert_tensor(c, data, name, bid, nexperts, &experts);
+    return strstr(name, "experts") ? qfs_expert_of(c, data, name, bid, &qfs_mlp_experts,
+                                                   "num_local_experts", "num_experts")
+                                   : qfs_text_tensor(c, data, name, bid);
 }

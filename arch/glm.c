@@ -127,15 +127,11 @@ static int glm4moe_begin(struct qfs_converter *c)
 static int glm4moe_tensor(struct qfs_converter *c, const struct qfs_recipe *data, const char *name,
                           int bid)
 {
-    int64_t nexperts;
-    int rc;
     if (strcmp(name, "model.embed_tokens.weight") == 0)
         return qfs_text_tensor(c, data, "token_embd.weight", bid);
     if (!strstr(name, "mlp.experts"))
         return qfs_text_tensor(c, data, name, bid);
-    if ((rc = qfs_hparam_count(c, &nexperts, "n_routed_experts")) < 0)
-        return rc;
-    return qfs_expert_tensor(c, data, name, bid, nexperts, &qfs_mlp_experts);
+    return qfs_expert_of(c, data, name, bid, &qfs_mlp_experts, "n_routed_experts");
 }
 
 static int glm4moe_keys(struct qfs_converter *c)

@@ -59,15 +59,11 @@ static void put_context(struct qfs_converter *c, int64_t length)
 static int moe_tensor(struct qfs_converter *c, const struct qfs_recipe *data, const char *name,
                       int bid)
 {
-    int64_t nexperts;
-    int rc;
     if (tied_head(c, name))
         return 0;
     if (!strstr(name, "mlp.experts"))
         return qfs_text_tensor(c, data, name, bid);
-    if ((rc = qfs_hparam_count(c, &nexperts, "num_local_experts", "num_experts")) < 0)
-        return rc;
-    return qfs_expert_tensor(c, data, name, bid, nexperts, &qfs_mlp_experts);
+    return qfs_expert_of(c, data, name, bid, &qfs_mlp_experts, "num_local_experts", "num_experts");
 }
 
 /* A list with a number for each layer, all the same: that number. */
@@ -260,13 +256,9 @@ static int v3_filter(struct qfs_converter *c, const char *name, const char **ret
 static int v3_tensor(struct qfs_converter *c, const struct qfs_recipe *data, const char *name,
                      int bid)
 {
-    int64_t nexperts;
-    int rc;
     if (!qfs_starts_with(name, "model.layers.") || !strstr(name, ".mlp.experts."))
         return qfs_text_tensor(c, data, name, bid);
-    if ((rc = qfs_hparam_count(c, &nexperts, "num_local_experts", "num_experts")) < 0)
-        return rc;
-    return qfs_expert_tensor(c, data, name, bid, nexperts, &qfs_mlp_experts);
+    return qfs_expert_of(c, data, name, bid, &qfs_mlp_experts, "num_local_experts", "num_experts");
 }
 
 static int v3_keys(struct qfs_converter *c)

@@ -192,14 +192,10 @@ static int gate(struct qfs_converter *c, const struct qfs_recipe *data, int bid)
 
 static int expert(struct qfs_converter *c, const struct qfs_recipe *data, const char *name, int bid)
 {
-    int64_t nexperts;
-    int rc;
     if (is_packed(c) &&
         (is_expert_part(name, ".weight_packed") || is_expert_part(name, ".weight_scale")))
         return 0;
-    if ((rc = qfs_hparam_count(c, &nexperts, "num_experts")) < 0)
-        return rc;
-    return qfs_expert_tensor(c, data, name, bid, nexperts, &qfs_moe_experts);
+    return qfs_expert_of(c, data, name, bid, &qfs_moe_experts, "num_experts");
 }
 
 static int tensor(struct qfs_converter *c, const struct qfs_recipe *data, const char *name, int bid)

@@ -7,13 +7,6 @@
 
 static const char *const classes[] = {"KimiLinearModel", "KimiLinearForCausalLM", NULL};
 
-static int expert(struct qfs_converter *c, const struct qfs_recipe *data, const char *name, int bid)
-{
-    int64_t nexperts;
-    int rc = qfs_hparam_count(c, &nexperts, "num_local_experts", "num_experts");
-    return rc < 0 ? rc : qfs_expert_tensor(c, data, name, bid, nexperts, &qfs_moe_experts);
-}
-
 const struct qfs_recipe *qfs_kda_conv(struct qfs_converter *c, const struct qfs_recipe *data,
                                       const char *name)
 {
@@ -47,7 +40,8 @@ static int tensor(struct qfs_converter *c, const struct qfs_recipe *data, const 
     if (!data || !name)
         return -c->error->code;
     if (strstr(name, "block_sparse_moe.experts"))
-        return expert(c, data, name, bid);
+        return qfs_expert_of(c, data, name, bid, &qfs_moe_experts, "num_local_experts",
+                             "num_experts");
     if (qfs_ends_with(name, "kv_b_proj.weight"))
         return kv_b(c, data, name, bid);
     return qfs_text_tensor(c, data, name, bid);

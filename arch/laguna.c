@@ -97,12 +97,10 @@ static int check_gate(struct qfs_converter *c, const struct qfs_recipe *data, co
 
 static int tensor(struct qfs_converter *c, const struct qfs_recipe *data, const char *name, int bid)
 {
-    int64_t nexperts;
     int rc;
     if (is_expert(name)) {
-        if ((rc = qfs_hparam_count(c, &nexperts, "num_local_experts", "num_experts")) < 0)
-            return rc;
-        return qfs_expert_tensor(c, data, name, bid, nexperts, &qfs_mlp_experts_down_last);
+        return qfs_expert_of(c, data, name, bid, &qfs_mlp_experts_down_last, "num_local_experts",
+                             "num_experts");
     }
     if (bid >= 0 && qfs_ends_with(name, "self_attn.g_proj.weight") &&
         (rc = check_gate(c, data, name, bid)) < 0)

@@ -132,11 +132,9 @@ static int moe_tensor(struct qfs_converter *c, const struct qfs_recipe *data, co
         "layers.{bid}.feed_forward.experts.{w}.weight",
         {"w1", "w2", "w3"},
     };
-    int64_t nexperts;
     if (!strstr(name, "experts"))
         return tensor(c, data, name, bid);
-    int rc = qfs_hparam_count(c, &nexperts, "num_local_experts", "num_experts");
-    return rc < 0 ? rc : qfs_expert_tensor(c, data, name, bid, nexperts, &experts);
+    return qfs_expert_of(c, data, name, bid, &experts, "num_local_experts", "num_experts");
 }
 
 static int moe_keys(struct qfs_converter *c)

@@ -41,18 +41,12 @@ int qfs_llama_filter(struct qfs_converter *c, const char *name, const char **ret
     return qfs_text_filter(c, name, ret_name);
 }
 
-static const struct qfs_expert_layout experts = {
-    "model.layers.{bid}.block_sparse_moe.experts.{xid}.{w}.weight",
-    "layers.{bid}.feed_forward.experts.{w}.weight",
-    {"w1", "w2", "w3"}};
-
 int qfs_llama_tensor(struct qfs_converter *c, const struct qfs_recipe *data, const char *name,
                      int bid)
 {
     static const char *const head_names[] = {"n_heads", "num_attention_heads", NULL};
     static const char *const kv_names[] = {"n_kv_heads", "num_key_value_heads", NULL};
-    static const char *const expert_names[] = {"num_local_experts", NULL};
-    int64_t nheads, nexperts;
+    int64_t nheads;
     int rc = qfs_hparam_size(c, head_names, &nheads);
     if (rc < 0)
         return rc;
@@ -71,9 +65,7 @@ int qfs_llama_tensor(struct qfs_converter *c, const struct qfs_recipe *data, con
         return -c->error->code;
     if (!strstr(name, "block_sparse_moe.experts"))
         return qfs_text_tensor(c, data, name, bid);
-    if ((rc = qfs_hparam_size(c, expert_names, &nexperts)) < 0)
-        return rc;
-    return qfs_expert_tensor(c, data, name, bid, nexperts, &experts);
+    return qfs_expert_of(c, data, name, bid, &qfs_mixtral_experts, "num_local_experts");
 }
 
 /* head_dim, or what hidden_size leaves a head. */

@@ -204,7 +204,7 @@ static int extra(struct qfs_converter *c)
 static int tensor(struct qfs_converter *c, const struct qfs_recipe *data, const char *name, int bid)
 {
     static const char mtp[] = "model.mtp.layers.";
-    int64_t nexperts, nlayers;
+    int64_t nlayers;
     int rc;
     if (qfs_starts_with(name, mtp) && strspn(name + strlen(mtp), "0123456789")) {
         const char *rest = strchr(name + strlen(mtp), '.');
@@ -222,9 +222,7 @@ static int tensor(struct qfs_converter *c, const struct qfs_recipe *data, const 
         return 0; /* written already */
     if (!strstr(name, ".mlp.experts.") || !qfs_ends_with(name, ".weight"))
         return qfs_text_tensor(c, data, name, bid);
-    if ((rc = qfs_hparam_count(c, &nexperts, "n_routed_experts")) < 0)
-        return rc;
-    return qfs_expert_tensor(c, data, name, bid, nexperts, &qfs_mlp_experts_down_last);
+    return qfs_expert_of(c, data, name, bid, &qfs_mlp_experts_down_last, "n_routed_experts");
 }
 
 /* What llama.cpp takes for granted. */

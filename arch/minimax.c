@@ -17,22 +17,12 @@ static const char *const m3_classes[] = {"MiniMaxM3SparseForCausalLM",
 
 /* -- Text-01, M1 ----------------------------------------------------------------------------------------- */
 
-static const struct qfs_expert_layout text01_experts = {
-    "model.layers.{bid}.block_sparse_moe.experts.{xid}.{w}.weight",
-    "layers.{bid}.feed_forward.experts.{w}.weight",
-    {"w1", "w2", "w3"},
-};
-
 static int text01_tensor(struct qfs_converter *c, const struct qfs_recipe *data, const char *name,
                          int bid)
 {
-    int64_t nexperts;
-    int rc;
     if (!strstr(name, "block_sparse_moe.experts"))
         return qfs_text_tensor(c, data, name, bid);
-    if ((rc = qfs_hparam_count(c, &nexperts, "num_local_experts")) < 0)
-        return rc;
-    return qfs_expert_tensor(c, data, name, bid, nexperts, &text01_experts);
+    return qfs_expert_of(c, data, name, bid, &qfs_mixtral_experts, "num_local_experts");
 }
 
 /* Size of the tokenizer's vocabulary without added tokens. */
@@ -139,13 +129,9 @@ const struct qfs_family qfs_family_minimax01 = {
 static int m2_tensor(struct qfs_converter *c, const struct qfs_recipe *data, const char *name,
                      int bid)
 {
-    int64_t nexperts;
-    int rc;
     if (!strstr(name, "block_sparse_moe.experts."))
         return qfs_text_tensor(c, data, name, bid);
-    if ((rc = qfs_hparam_count(c, &nexperts, "num_local_experts", "num_experts")) < 0)
-        return rc;
-    return qfs_expert_tensor(c, data, name, bid, nexperts, &qfs_moe_experts);
+    return qfs_expert_of(c, data, name, bid, &qfs_moe_experts, "num_local_experts", "num_experts");
 }
 
 static int m2_keys(struct qfs_converter *c)
