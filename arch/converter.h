@@ -463,6 +463,19 @@ int qfs_expert_tensor_counted(struct qfs_converter *c, const struct qfs_recipe *
     qfs_expert_tensor_counted((c), (data), (name), (bid), (layout), \
                               (const char *const[]){__VA_ARGS__, NULL})
 
+/* Experts that come in MXFP4, each with tensors of its own. */
+struct qfs_packed_experts {
+    const char *blocks, *scales; /* names of one expert's: {bid}, {xid}, {w} */
+    struct {
+        const char *weight, *name; /* what {w} stands for; GGUF's name of the stack */
+    } stacks[3];
+    bool everywhere; /* in all layers; else those without the first expert have none */
+};
+
+/* Stacks and emits them as they are; the file's type is MXFP4. */
+int qfs_pack_experts(struct qfs_converter *c, int64_t nexperts,
+                     const struct qfs_packed_experts *packed);
+
 /* modify_tensors of families whose experts are called model.layers.{bid}.mlp.experts.{xid}.… */
 int qfs_mlp_experts_tensor(struct qfs_converter *c, const struct qfs_recipe *data, const char *name,
                            int bid);

@@ -71,54 +71,29 @@ static int dequant(struct qfs_converter *c)
     return 0;
 }
 
-static const struct {
-    const char *source, *name;
-} projections[] = {{"w1", "blk.{bid}.ffn_gate_exps"},
-                   {"w2", "blk.{bid}.ffn_down_exps"},
-                   {"w3", "blk.{bid}.ffn_up_exps"}};
-
-static const struct qfs_recipe *find(struct qfs_converter *c, const char *name)
-{
-    const struct qfs_lazy *tensor = name ? qfs_tensor_find(c, name) : NULL;
-    if (!name)
-        qfs_fail_memory(c->error);
-    else if (!tensor)
-        qfs_fail(c->error, EINVAL, "%s: tensor %s is missing: download the model again",
-                 c->model->path, name);
-    return tensor ? tensor->recipe : NULL;
-}
-
-static int pack(struct qfs_converter *c, int64_t bid, size_t p, int64_t nexperts)
-{
-    const struct qfs_recipe **parts = qfs_arena_array(c->arena, (size_t)nexperts, sizeof(*parts));
-    const char *new_name = qfs_format_name(c, projections[p].name, ".weight", (int)bid);
-    if (!parts || !new_name)
-        return parts ? -c->error->code : qfs_fail_memory(c->error);
-    for (int64_t xid = 0; xid < nexperts; xid++) {
-        const char *stem = qfs_arena_printf(c->arena, "layers.%lld.ffn.experts.%lld.%s.",
-                                            (long long)bid, (long long)xid, projections[p].source);
-        const char *name = stem ? qfs_arena_printf(c->arena, "%sweight", stem) : NULL;
-        const struct qfs_recipe *weight = find(c, name);
-        const struct qfs_recipe *scale =
-            weight ? find(c, qfs_arena_printf(c->arena, "%sscale", stem)) : NULL;
-        if (!scale)
-            return -c->error->code;
-        parts[xid] = qfs_lazy_fp4(c, QFS_OP_MXFP4, weight, scale);
-    }
-    return qfs_emit_blocks(c, qfs_lazy_stack(c, parts, (size_t)nexperts), new_name, new_name);
-}
+static const struct qfs_packed_experts packed_experts = {
+    "layers.{bid}.ffn.experts.{xid}.{w}.weight",
+    "layers.{bid}.ffn.experts.{xid}.{w}.scale",
+    {{"w1", "blk.{bid}.ffn_gate_exps"},
+     {"w2", "blk.{bid}.ffn_down_exps"},
+     {"w3", "blk.{bid}.ffn_up_exps"}},
+    .everywhere = true,
+};
 
 /* The table of a layer that routes by token: experts' numbers. */
 static int put_table(struct qfs_converter *c, int64_t bid)
 {
     const char *name = qfs_arena_printf(c->arena, "layers.%lld.ffn.gate.tid2eid", (long long)bid);
-    const struct qfs_recipe *table = find(c, name);
-    const char *new_name = qfs_format_name(c, "blk.{bid}.ffn_gate_tid2eid", ".weight", (int)bid);
-    if (!table || !new_name)
-        return -c->error->code;
-    if (table->dtype != QFS_DTYPE_I32 && table->dtype != QFS_DTYPE_I64)
+    const struct qfs_lazy *table = name ? qfs_tensor_find(c, name) : NULL;
+    if (!name)
+        return qfs_fail_memory(c->error);
+    if (!table)
+        return qfs_fail(c->error, EINVAL, "%s: tensor %s is missing: download the model again",
+                        c->model->path, name);
+    if (table->recipe->dtype != QFS_DTYPE_I32 && table->recipe->dtype != QFS_DTYPE_I64)
         return qfs_fail(c->error, ENOTSUP, "%s: tensor %s holds no integers", c->model->path, name);
-    return qfs_emit_integers(c, table, name, new_name);
+    return qfs_emit_integers(c, table->recipe, name,
+                             qfs_format_name(c, "blk.{bid}.ffn_gate_tid2eid", ".weight", (int)bid));
 }
 
 static int extra(struct qfs_converter *c)
@@ -130,7 +105,6 @@ static int extra(struct qfs_converter *c)
                                                         : "deepseek-ai-DeepSeek-V4.jinja");
     int64_t nhash, nexperts;
     int rc;
-    c->file_type = QFS_FILE_TYPE_MXFP4;
     if (template.size)
         qfs_kv_text(&c->out->kvs, "tokenizer.chat_template", template);
     if ((rc = qfs_hparam_count(c, &nhash, "num_hash_layers")) < 0 ||
@@ -138,10 +112,7 @@ static int extra(struct qfs_converter *c)
         return rc;
     for (int64_t bid = 0; bid < nhash && rc == 0; bid++)
         rc = put_table(c, bid);
-    for (int64_t bid = 0; bid < c->block_count && rc == 0; bid++)
-        for (size_t p = 0; p < QFS_COUNT(projections) && rc == 0; p++)
-            rc = pack(c, bid, p, nexperts);
-    return rc;
+    return rc < 0 ? rc : qfs_pack_experts(c, nexperts, &packed_experts);
 }
 
 /* -- tensors ----------------------------------------------------------------------------------------------- */

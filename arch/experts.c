@@ -121,3 +121,41 @@ int qfs_mlp_experts_tensor(struct qfs_converter *c, const struct qfs_recipe *dat
                                                    "num_local_experts", "num_experts")
                                    : qfs_text_tensor(c, data, name, bid);
 }
+
+/* One stack of a layer. */
+static int pack(struct qfs_converter *c, int64_t bid, int64_t nexperts,
+                const struct qfs_packed_experts *packed, size_t stack)
+{
+    const struct qfs_recipe **parts = qfs_arena_array(c->arena, (size_t)nexperts, sizeof(*parts));
+    const char *weight = packed->stacks[stack].weight, *first = NULL;
+    if (!parts)
+        return qfs_fail_memory(c->error);
+    for (int64_t xid = 0; xid < nexperts; xid++) {
+        const char *names[] = {fill(c, packed->blocks, bid, xid, weight),
+                               fill(c, packed->scales, bid, xid, weight)};
+        if (!names[0] || !names[1])
+            return -ENOMEM;
+        const struct qfs_lazy *blocks = qfs_tensor_find(c, names[0]);
+        const struct qfs_lazy *scales = qfs_tensor_find(c, names[1]);
+        if (!blocks && xid == 0 && !packed->everywhere)
+            return 0;
+        if (!blocks || !scales)
+            return qfs_fail(c->error, EINVAL, "%s: tensor %s is missing: download the model again",
+                            c->model->path, names[blocks != NULL]);
+        parts[xid] = qfs_lazy_fp4(c, QFS_OP_MXFP4, blocks->recipe, scales->recipe);
+        first = first ? first : names[0];
+    }
+    return qfs_emit_blocks(c, qfs_lazy_stack(c, parts, (size_t)nexperts), first,
+                           qfs_format_name(c, packed->stacks[stack].name, ".weight", (int)bid));
+}
+
+int qfs_pack_experts(struct qfs_converter *c, int64_t nexperts,
+                     const struct qfs_packed_experts *packed)
+{
+    int rc = 0;
+    c->file_type = QFS_FILE_TYPE_MXFP4;
+    for (int64_t bid = 0; bid < c->block_count && rc == 0; bid++)
+        for (size_t stack = 0; stack < QFS_COUNT(packed->stacks) && rc == 0; stack++)
+            rc = pack(c, bid, nexperts, packed, stack);
+    return rc;
+}

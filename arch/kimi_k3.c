@@ -19,11 +19,13 @@ static bool is_packed(const struct qfs_converter *c)
 
 /* -- experts in MXFP4 -------------------------------------------------------------------------------------- */
 
-static const struct {
-    const char *source, *name;
-} projections[] = {{"w1", "blk.{bid}.ffn_gate_exps"},
-                   {"w2", "blk.{bid}.ffn_down_exps"},
-                   {"w3", "blk.{bid}.ffn_up_exps"}};
+static const struct qfs_packed_experts packed_experts = {
+    "model.layers.{bid}.block_sparse_moe.experts.{xid}.{w}.weight_packed",
+    "model.layers.{bid}.block_sparse_moe.experts.{xid}.{w}.weight_scale",
+    {{"w1", "blk.{bid}.ffn_gate_exps"},
+     {"w2", "blk.{bid}.ffn_down_exps"},
+     {"w3", "blk.{bid}.ffn_up_exps"}},
+};
 
 /* Whether `name` is "model.layers.N.block_sparse_moe.experts.X.wY" with `end` behind it. */
 static bool is_expert_part(const char *name, const char *end)
@@ -57,46 +59,14 @@ static int dequant(struct qfs_converter *c)
     return 0;
 }
 
-static int pack(struct qfs_converter *c, int64_t bid, size_t p, int64_t nexperts)
-{
-    const struct qfs_recipe **parts = qfs_arena_array(c->arena, (size_t)nexperts, sizeof(*parts));
-    const char *new_name = qfs_format_name(c, projections[p].name, ".weight", (int)bid);
-    const char *first = NULL;
-    if (!parts || !new_name)
-        return parts ? -c->error->code : qfs_fail_memory(c->error);
-    for (int64_t xid = 0; xid < nexperts; xid++) {
-        const char *name = qfs_arena_printf(
-            c->arena, "model.layers.%lld.block_sparse_moe.experts.%lld.%s.weight_packed",
-            (long long)bid, (long long)xid, projections[p].source);
-        const char *scale_name = name ? qfs_name_swap_suffix(c, name, "_packed", "_scale") : NULL;
-        if (!scale_name)
-            return qfs_fail_memory(c->error);
-        const struct qfs_lazy *weight = qfs_tensor_find(c, name);
-        const struct qfs_lazy *scale = qfs_tensor_find(c, scale_name);
-        if (!weight && xid == 0)
-            return 0;
-        if (!weight || !scale)
-            return qfs_fail(c->error, EINVAL, "%s: tensor %s is missing: download the model again",
-                            c->model->path, weight ? scale_name : name);
-        parts[xid] = qfs_lazy_fp4(c, QFS_OP_MXFP4, weight->recipe, scale->recipe);
-        first = first ? first : name;
-    }
-    return qfs_emit_blocks(c, qfs_lazy_stack(c, parts, (size_t)nexperts), first, new_name);
-}
-
 static int extra(struct qfs_converter *c)
 {
     int64_t nexperts;
-    int rc = 0;
+    int rc;
     if (!is_packed(c))
         return 0;
-    if ((rc = qfs_hparam_count(c, &nexperts, "num_experts")) < 0)
-        return rc;
-    c->file_type = QFS_FILE_TYPE_MXFP4;
-    for (int64_t bid = 0; bid < c->block_count && rc == 0; bid++)
-        for (size_t p = 0; p < QFS_COUNT(projections) && rc == 0; p++)
-            rc = pack(c, bid, p, nexperts);
-    return rc;
+    rc = qfs_hparam_count(c, &nexperts, "num_experts");
+    return rc < 0 ? rc : qfs_pack_experts(c, nexperts, &packed_experts);
 }
 
 /* -- tensors ----------------------------------------------------------------------------------------------- */

@@ -134,11 +134,13 @@ static int dequant(struct qfs_converter *c)
 
 /* -- experts in MXFP4 -------------------------------------------------------------------------------------- */
 
-static const struct {
-    const char *source, *name;
-} projections[] = {{"down", "blk.{bid}.ffn_down_exps"},
-                   {"gate", "blk.{bid}.ffn_gate_exps"},
-                   {"up", "blk.{bid}.ffn_up_exps"}};
+static const struct qfs_packed_experts packed_experts = {
+    "model.layers.{bid}.mlp.experts.{xid}.{w}_proj.weight",
+    "model.layers.{bid}.mlp.experts.{xid}.{w}_proj.weight_scale",
+    {{"down", "blk.{bid}.ffn_down_exps"},
+     {"gate", "blk.{bid}.ffn_gate_exps"},
+     {"up", "blk.{bid}.ffn_up_exps"}},
+};
 
 static int is_packed(struct qfs_converter *c, bool *ret_packed)
 {
@@ -152,33 +154,6 @@ static int is_packed(struct qfs_converter *c, bool *ret_packed)
     return 0;
 }
 
-static int pack(struct qfs_converter *c, int64_t bid, size_t p, int64_t nexperts)
-{
-    const struct qfs_recipe **parts = qfs_arena_array(c->arena, (size_t)nexperts, sizeof(*parts));
-    const char *new_name = qfs_format_name(c, projections[p].name, ".weight", (int)bid);
-    const char *first = NULL;
-    if (!parts || !new_name)
-        return parts ? -c->error->code : qfs_fail_memory(c->error);
-    for (int64_t xid = 0; xid < nexperts; xid++) {
-        const char *name =
-            qfs_arena_printf(c->arena, "model.layers.%lld.mlp.experts.%lld.%s_proj.weight",
-                             (long long)bid, (long long)xid, projections[p].source);
-        const char *scale_name = name ? qfs_arena_printf(c->arena, "%s_scale", name) : NULL;
-        if (!scale_name)
-            return qfs_fail_memory(c->error);
-        const struct qfs_lazy *weight = qfs_tensor_find(c, name);
-        const struct qfs_lazy *scale = qfs_tensor_find(c, scale_name);
-        if (!weight && xid == 0)
-            return 0;
-        if (!weight || !scale)
-            return qfs_fail(c->error, EINVAL, "%s: tensor %s is missing: download the model again",
-                            c->model->path, weight ? scale_name : name);
-        parts[xid] = qfs_lazy_fp4(c, QFS_OP_MXFP4, weight->recipe, scale->recipe);
-        first = first ? first : name;
-    }
-    return qfs_emit_blocks(c, qfs_lazy_stack(c, parts, (size_t)nexperts), first, new_name);
-}
-
 static int extra(struct qfs_converter *c)
 {
     int64_t nexperts;
@@ -186,17 +161,13 @@ static int extra(struct qfs_converter *c)
     int rc = is_packed(c, &packed);
     if (rc < 0 || !packed || (rc = qfs_hparam_count(c, &nexperts, "n_routed_experts")) < 0)
         return rc;
-    c->file_type = QFS_FILE_TYPE_MXFP4;
     for (size_t i = 0; i < c->ntensors; i++)
         if (qfs_ends_with(c->tensors[i].name, ".weight_scale") &&
             !strstr(c->tensors[i].name, ".mlp.experts."))
             return qfs_fail(c->error, ENOTSUP,
                             "%s: tensor %s: llama.cpp takes MXFP4 for experts only", c->model->path,
                             c->tensors[i].name);
-    for (int64_t bid = 0; bid < c->block_count && rc == 0; bid++)
-        for (size_t p = 0; p < QFS_COUNT(projections) && rc == 0; p++)
-            rc = pack(c, bid, p, nexperts);
-    return rc;
+    return qfs_pack_experts(c, nexperts, &packed_experts);
 }
 
 /* -- tensors and keys -------------------------------------------------------------------------------------- */
