@@ -2,9 +2,7 @@
 #include "converter.h"
 #include "vocab/vocab.h"
 
-#include <fcntl.h>
 #include <string.h>
-#include <unistd.h>
 
 static const char *const gemma_classes[] = {"GemmaForCausalLM", NULL};
 static const char *const gemma2_classes[] = {"Gemma2ForCausalLM", NULL};
@@ -98,14 +96,11 @@ static int gemma_vocab(struct qfs_converter *c)
 
 /* -- Gemma 3 ------------------------------------------------------------------------------------------ */
 
-static bool has_sentencepiece(const struct qfs_converter *c)
-{
-    return faccessat(c->model->dir_fd, "tokenizer.model", F_OK, 0) == 0;
-}
-
 int qfs_gemma3_vocab(struct qfs_converter *c)
 {
-    return has_sentencepiece(c) ? vocab(c) : qfs_vocab_gpt2(c->out, c->hparams, c->error);
+    return qfs_vocab_file_exists(c->model, "tokenizer.model")
+               ? vocab(c)
+               : qfs_vocab_gpt2(c->out, c->hparams, c->error);
 }
 
 /* How many tokens the vocabulary will have; `rows` where nothing says it. */
@@ -113,7 +108,7 @@ static int count_tokens(struct qfs_converter *c, size_t rows, size_t *ret_count)
 {
     struct qfs_arena scratch = {0};
     const struct qfs_json *tokenizer;
-    if (has_sentencepiece(c))
+    if (qfs_vocab_file_exists(c->model, "tokenizer.model"))
         return qfs_vocab_size(c->model, c->hparams, rows, ret_count, c->error);
     int rc = qfs_vocab_read_json(&scratch, c->model, "tokenizer.json", &tokenizer, c->error);
     if (rc == 0) {

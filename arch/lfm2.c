@@ -2,9 +2,9 @@
  * the vocoder of LFM2.5-Audio. */
 #include "converter.h"
 
-#include <fcntl.h>
 #include <string.h>
-#include <unistd.h>
+
+#include "vocab/vocab.h"
 
 static const char *const classes[] = {"Lfm2ForCausalLM", "LFM2ForCausalLM", NULL};
 static const char *const encoder_classes[] = {"Lfm2Model", "Lfm2BidirectionalModel", NULL};
@@ -219,7 +219,7 @@ static int encoder_tensor(struct qfs_converter *c, const struct qfs_recipe *data
 /* The projection lies in a file of its own, which is not read yet. */
 static int encoder_extra(struct qfs_converter *c)
 {
-    if (faccessat(c->model->dir_fd, "1_Dense/model.safetensors", F_OK, 0) == 0)
+    if (qfs_vocab_file_exists(c->model, "1_Dense/model.safetensors"))
         return qfs_fail(
             c->error, ENOTSUP,
             "%s/1_Dense/model.safetensors: a projection behind the model is not supported",

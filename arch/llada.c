@@ -38,13 +38,6 @@ static int llada_tensor(struct qfs_converter *c, const struct qfs_recipe *data, 
     return qfs_text_tensor(c, data, name, bid);
 }
 
-static int put_size(struct qfs_converter *c, const char *key, const char *name, int64_t fallback)
-{
-    const struct qfs_json number = {.kind = QFS_JSON_INT, .integer = fallback};
-    const struct qfs_json *value = qfs_hparam(c, name);
-    return qfs_put_param(c, key, QFS_PARAM_U32, value ? value : &number);
-}
-
 static int put_rotated(struct qfs_converter *c)
 {
     int64_t dim, nheads;
@@ -69,9 +62,11 @@ static int llada_keys(struct qfs_converter *c)
     int rc = qfs_text_keys(c);
     if (rc < 0 || (rc = qfs_put_pooling(c)) < 0 || (rc = qfs_put_rules(c, tokens)) < 0 ||
         (rc = put_rotated(c)) < 0 ||
-        (rc = put_size(c, "context_length", "max_sequence_length", 4096)) < 0 ||
-        (rc = put_size(c, "embedding_length", "d_model", 4096)) < 0 ||
-        (rc = put_size(c, "feed_forward_length", "mlp_hidden_size", 12288)) < 0)
+        (rc = qfs_put_param_or(c, "context_length", QFS_PARAM_U32, "max_sequence_length", 4096)) <
+            0 ||
+        (rc = qfs_put_param_or(c, "embedding_length", QFS_PARAM_U32, "d_model", 4096)) < 0 ||
+        (rc = qfs_put_param_or(c, "feed_forward_length", QFS_PARAM_U32, "mlp_hidden_size", 12288)) <
+            0)
         return rc;
     qfs_put_bool(c, "attention.causal", false);
     qfs_kv_bool(&c->out->kvs, "diffusion.shift_logits", false);

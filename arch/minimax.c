@@ -1,9 +1,7 @@
 /* MiniMax Text-01 and M1 (lightning attention), M2, M3. */
 #include "converter.h"
 
-#include <fcntl.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "vocab/tokenizer.h"
 #include "vocab/vocab.h"
@@ -45,7 +43,7 @@ static int put_suppressed(struct qfs_converter *c)
     int64_t first = 0;
     size_t count = 0;
     if (!tensor || tensor->ndim != 2 ||
-        faccessat(c->model->dir_fd, "model.safetensors.index.json", F_OK, 0) != 0)
+        !qfs_vocab_file_exists(c->model, "model.safetensors.index.json"))
         return qfs_fail(c->error, EINVAL, "%s: has no model.safetensors.index.json with %s",
                         c->model->path, name);
     int rc = count_tokens(c, &first);
