@@ -53,13 +53,17 @@ static int read_layer(struct qfs_converter *c, int64_t index, int64_t nheads, in
     return 0;
 }
 
-/* All layers of block_configs. */
+/* All layers of block_configs, which c->state keeps. */
 static int read_layers(struct qfs_converter *c, struct layer **ret_layers)
 {
     const struct qfs_json *blocks = qfs_hparam(c, "block_configs");
-    struct layer *layers = qfs_arena_array(c->arena, (size_t)c->block_count, sizeof(*layers));
+    struct layer *layers = c->state;
     int64_t nheads, hidden;
     int rc;
+    *ret_layers = layers;
+    if (layers)
+        return 0;
+    layers = qfs_arena_array(c->arena, (size_t)c->block_count, sizeof(*layers));
     if (!layers)
         return qfs_fail_memory(c->error);
     if (!qfs_json_is(blocks, QFS_JSON_ARRAY) || blocks->count != c->block_count)
@@ -71,7 +75,8 @@ static int read_layers(struct qfs_converter *c, struct layer **ret_layers)
         return rc;
     for (int64_t i = 0; i < c->block_count && rc == 0; i++)
         rc = read_layer(c, i, nheads, hidden, &layers[i]);
-    *ret_layers = layers;
+    if (rc == 0)
+        c->state = *ret_layers = layers;
     return rc;
 }
 
