@@ -10,8 +10,7 @@ extern const struct qfs_family qfs_family_llama;
 static int filter(struct qfs_converter *c, const char *name, const char **ret_name)
 {
     *ret_name = NULL;
-    if (qfs_ends_with(name, ".expert_bias"))
-        name = qfs_name_replace(c, name, ".expert_bias", ".expert_bias.bias");
+    name = qfs_name_swap_suffix(c, name, ".expert_bias", ".expert_bias.bias");
     return name ? qfs_family_llama.filter(c, name, ret_name) : -ENOMEM;
 }
 

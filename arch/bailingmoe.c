@@ -6,6 +6,13 @@
 static const char *const v1_classes[] = {"BailingMoeForCausalLM", NULL};
 static const char *const v2_classes[] = {"BailingMoeV2ForCausalLM", NULL};
 
+static const struct qfs_param sizes[] = {
+    {"leading_dense_block_count", QFS_PARAM_U32, {"first_k_dense_replace"}, true},
+    {"vocab_size", QFS_PARAM_U32, {"vocab_size"}, true},
+    {"expert_feed_forward_length", QFS_PARAM_U32_OR_LIST, {"moe_intermediate_size"}, true},
+    {NULL},
+};
+
 static int expert(struct qfs_converter *c, const struct qfs_recipe *data, const char *name, int bid)
 {
     return qfs_expert_of(c, data, name, bid, &qfs_mlp_experts, "num_local_experts", "num_experts");
@@ -63,12 +70,6 @@ static int v1_tensor(struct qfs_converter *c, const struct qfs_recipe *data, con
 
 static int v1_keys(struct qfs_converter *c)
 {
-    static const struct qfs_param before[] = {
-        {"leading_dense_block_count", QFS_PARAM_U32, {"first_k_dense_replace"}, true},
-        {"vocab_size", QFS_PARAM_U32, {"vocab_size"}, true},
-        {"expert_feed_forward_length", QFS_PARAM_U32_OR_LIST, {"moe_intermediate_size"}, true},
-        {NULL},
-    };
     static const struct qfs_param after[] = {
         {"expert_shared_count", QFS_PARAM_U32, {"num_shared_experts"}, true},
         {"expert_weights_norm", QFS_PARAM_BOOL, {"norm_topk_prob"}, true},
@@ -79,7 +80,7 @@ static int v1_keys(struct qfs_converter *c)
     if (rc < 0 || (rc = qfs_head_dim(c, &dim)) < 0)
         return rc;
     qfs_put_u32(c, "rope.dimension_count", dim);
-    if ((rc = qfs_put_params(c, before)) < 0)
+    if ((rc = qfs_put_params(c, sizes)) < 0)
         return rc;
     qfs_put_f32(c, "expert_weights_scale", 1.0);
     return qfs_put_params(c, after);
@@ -102,8 +103,7 @@ static int v2_begin(struct qfs_converter *c)
 static int v2_filter(struct qfs_converter *c, const char *name, const char **ret_name)
 {
     *ret_name = NULL;
-    if (qfs_ends_with(name, ".expert_bias"))
-        name = qfs_name_replace(c, name, ".expert_bias", ".expert_bias.bias");
+    name = qfs_name_swap_suffix(c, name, ".expert_bias", ".expert_bias.bias");
     return name ? qfs_text_filter(c, name, ret_name) : -ENOMEM;
 }
 
@@ -116,12 +116,6 @@ static int v2_tensor(struct qfs_converter *c, const struct qfs_recipe *data, con
 
 static int v2_keys(struct qfs_converter *c)
 {
-    static const struct qfs_param before[] = {
-        {"leading_dense_block_count", QFS_PARAM_U32, {"first_k_dense_replace"}, true},
-        {"vocab_size", QFS_PARAM_U32, {"vocab_size"}, true},
-        {"expert_feed_forward_length", QFS_PARAM_U32_OR_LIST, {"moe_intermediate_size"}, true},
-        {NULL},
-    };
     static const struct qfs_param after[] = {
         {"expert_weights_scale", QFS_PARAM_F32, {"routed_scaling_factor"}, true},
         {"expert_shared_count", QFS_PARAM_U32, {"num_shared_experts"}, true},
@@ -134,7 +128,7 @@ static int v2_keys(struct qfs_converter *c)
     if (rc < 0 || (rc = qfs_rotated_dim(c, 0.5, &dim)) < 0)
         return rc;
     qfs_put_u32(c, "rope.dimension_count", dim);
-    if ((rc = qfs_put_params(c, before)) < 0 ||
+    if ((rc = qfs_put_params(c, sizes)) < 0 ||
         (rc = qfs_hparam_count(c, &size, "moe_intermediate_size")) < 0 ||
         (rc = qfs_hparam_count(c, &nshared, "num_shared_experts")) < 0 ||
         (rc = qfs_hparam_count_or(c, "moe_shared_expert_intermediate_size", size * nshared,

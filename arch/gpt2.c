@@ -14,35 +14,22 @@ static int tensor(struct qfs_converter *c, const struct qfs_recipe *data, const 
     return qfs_text_tensor(c, data, name, bid);
 }
 
-static int keys(struct qfs_converter *c)
-{
-    static const struct qfs_param table[] = {
-        {"attention.head_count", QFS_PARAM_U32_OR_LIST, {"n_head"}},
-        {"attention.layer_norm_epsilon", QFS_PARAM_F32, {"layer_norm_epsilon"}},
-        {NULL},
-    };
-    static const char *const ctx_names[] = {"n_ctx", NULL};
-    static const char *const embd_names[] = {"n_embd", NULL};
-    int64_t nctx, nembd;
-    int rc;
-    if ((rc = qfs_hparam_size(c, ctx_names, &nctx)) < 0 ||
-        (rc = qfs_hparam_size(c, embd_names, &nembd)) < 0)
-        return rc;
-    qfs_put_u32(c, "block_count", c->block_count);
-    qfs_put_u32(c, "context_length", nctx);
-    qfs_put_u32(c, "embedding_length", nembd);
-    qfs_put_u32(c, "feed_forward_length", 4 * nembd);
-    if ((rc = qfs_put_params(c, table)) < 0)
-        return rc;
-    qfs_put_file_type(c);
-    return 0;
-}
+static const struct qfs_key_rule rules[] = {
+    {QFS_RULE_BLOCK_COUNT},
+    {QFS_RULE_U32, "context_length", {"n_ctx"}},
+    {QFS_RULE_U32, "embedding_length", {"n_embd"}},
+    {QFS_RULE_FOURFOLD, "feed_forward_length", {"n_embd"}},
+    {QFS_RULE_U32_OR_LIST, "attention.head_count", {"n_head"}},
+    {QFS_RULE_F32, "attention.layer_norm_epsilon", {"layer_norm_epsilon"}},
+    {QFS_RULE_FILE_TYPE},
+    {QFS_RULE_END},
+};
 
 const struct qfs_family qfs_family_gpt2 = {
     .arch = "gpt2",
     .hf_classes = classes,
     .tensor = tensor,
-    .keys = keys,
+    .rules = rules,
 };
 
 /* -- ruGPT-3 XL: queries, keys and values are saved one by one --------------------------------------- */

@@ -53,19 +53,17 @@ static int keys(struct qfs_converter *c)
 static int vocab(struct qfs_converter *c)
 {
     struct qfs_kvs *kvs = &c->out->kvs;
-    struct qfs_error first = *c->error;
     int rc = qfs_vocab_gpt2(c->out, c->hparams, c->error);
     if (rc == 0 || rc == -ENOMEM)
         return rc;
-    first = *c->error;
+    const struct qfs_error first = *c->error;
     int second = qfs_vocab_sentencepiece(c->out, c->hparams, c->error);
-    if (second < 0) {
-        if (second == -ENOENT) {
-            *c->error = first;
-            return rc;
-        }
-        return second;
+    if (second == -ENOENT) {
+        *c->error = first;
+        return rc;
     }
+    if (second < 0)
+        return second;
     qfs_kv_bool(kvs, "tokenizer.ggml.add_bos_token", false);
     qfs_kv_u32(kvs, "tokenizer.ggml.padding_token_id", 3);
     qfs_kv_u32(kvs, "tokenizer.ggml.eos_token_id", 1);
