@@ -24,13 +24,9 @@ static int tensor(struct qfs_converter *c, const struct qfs_recipe *data, const 
 
 static int keys(struct qfs_converter *c)
 {
-    static const struct qfs_param size[] = {
-        {"vocab_size", QFS_PARAM_U32, {"vocab_size"}, true},
-        {NULL},
-    };
     int64_t hidden, nheads;
     int rc = qfs_text_keys(c);
-    if (rc < 0 || (rc = qfs_put_params(c, size)) < 0 ||
+    if (rc < 0 || (rc = qfs_put_one(c, "vocab_size", QFS_PARAM_U32, {"vocab_size"}, true)) < 0 ||
         (rc = qfs_hparam_count(c, &hidden, "hidden_size")) < 0 ||
         (rc = qfs_hparam_count(c, &nheads, "num_attention_heads")) < 0)
         return rc;

@@ -102,15 +102,13 @@ static int check(struct qfs_converter *c)
 
 static int put_mla(struct qfs_converter *c)
 {
-    static const struct qfs_param q_rank[] = {
-        {"attention.q_lora_rank", QFS_PARAM_U32, {"q_lora_rank"}}, {NULL}};
     int64_t rank, nope, rope, value;
     int rc;
     if ((rc = qfs_hparam_count(c, &rank, "kv_lora_rank")) < 0 ||
         (rc = qfs_hparam_count(c, &nope, "qk_nope_head_dim")) < 0 ||
         (rc = qfs_hparam_count(c, &rope, "qk_rope_head_dim")) < 0 ||
         (rc = qfs_hparam_count(c, &value, "v_head_dim")) < 0 ||
-        (rc = qfs_put_params(c, q_rank)) < 0)
+        (rc = qfs_put_one(c, "attention.q_lora_rank", QFS_PARAM_U32, {"q_lora_rank"})) < 0)
         return rc;
     qfs_put_u32(c, "attention.kv_lora_rank", rank);
     qfs_put_u32(c, "rope.dimension_count", rope);

@@ -58,10 +58,6 @@ static int keys(struct qfs_converter *c)
     static const char *const context[] = {"seq_length", NULL};
     static const char *const inner[] = {"ffn_hidden_size", "intermediate_size", NULL};
     static const char *const heads_kv[] = {"multi_query_group_num", "num_key_value_heads", NULL};
-    static const struct qfs_key_rule width[] = {
-        {QFS_RULE_U32, "embedding_length", {"hidden_size", "n_embed"}},
-        {QFS_RULE_END},
-    };
     static const struct qfs_key_rule heads[] = {
         {QFS_RULE_BLOCK_COUNT},
         {QFS_RULE_U32_OR_LIST, "attention.head_count", {"n_head", "num_attention_heads"}},
@@ -73,7 +69,8 @@ static int keys(struct qfs_converter *c)
     int rc = qfs_hparam_count(c, &nembd, "hidden_size", "n_embed");
     if (rc < 0 || (rc = qfs_hparam_count(c, &nheads, "n_head", "num_attention_heads")) < 0 ||
         (rc = put_first(c, "context_length", context, nembd)) < 0 ||
-        (rc = qfs_put_rules(c, width)) < 0 ||
+        (rc = qfs_put_one(c, "embedding_length", QFS_PARAM_U32, {"hidden_size", "n_embed"}, true)) <
+            0 ||
         (rc = put_first(c, "feed_forward_length", inner, 4 * nembd)) < 0 ||
         (rc = qfs_put_rules(c, heads)) < 0 ||
         (rc = put_first(c, "attention.head_count_kv", heads_kv, nheads)) < 0 ||

@@ -209,6 +209,8 @@ const char *qfs_key(struct qfs_converter *c, const char *name);
 int qfs_put_param(struct qfs_converter *c, const char *key, enum qfs_param_type type,
                   const struct qfs_json *value);
 int qfs_put_params(struct qfs_converter *c, const struct qfs_param *table);
+/* A table of one key. */
+#define qfs_put_one(c, ...) qfs_put_params((c), (const struct qfs_param[]){{__VA_ARGS__}, {NULL}})
 void qfs_put_u32(struct qfs_converter *c, const char *name, int64_t value);
 void qfs_put_f32(struct qfs_converter *c, const char *name, double value);
 void qfs_put_bool(struct qfs_converter *c, const char *name, bool value);

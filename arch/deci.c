@@ -128,10 +128,6 @@ static int put_blocks(struct qfs_converter *c)
 
 static int put_usual(struct qfs_converter *c)
 {
-    static const struct qfs_key_rule heads[] = {
-        {QFS_RULE_U32_OR_LIST, "attention.head_count_kv", {"num_key_value_heads_per_layer"}},
-        {QFS_RULE_END},
-    };
     const struct qfs_json *list = qfs_hparam(c, "num_key_value_heads_per_layer");
     int rc = qfs_text_keys(c);
     if (rc < 0 || !list)
@@ -141,16 +137,16 @@ static int put_usual(struct qfs_converter *c)
                         "%s/config.json: num_key_value_heads_per_layer has not one item for each "
                         "layer",
                         c->model->path);
-    return qfs_put_rules(c, heads);
+    return qfs_put_one(c, "attention.head_count_kv", QFS_PARAM_U32_OR_LIST,
+                       {"num_key_value_heads_per_layer"}, true);
 }
 
 static int keys(struct qfs_converter *c)
 {
-    static const struct qfs_key_rule tokens[] = {{QFS_RULE_U32, "vocab_size", {"vocab_size"}},
-                                                 {QFS_RULE_END}};
     int64_t dim;
     int rc = qfs_hparam(c, "block_configs") ? put_blocks(c) : put_usual(c);
-    if (rc < 0 || (rc = qfs_put_rules(c, tokens)) < 0 || (rc = qfs_head_dim(c, &dim)) < 0)
+    if (rc < 0 || (rc = qfs_put_one(c, "vocab_size", QFS_PARAM_U32, {"vocab_size"}, true)) < 0 ||
+        (rc = qfs_head_dim(c, &dim)) < 0)
         return rc;
     qfs_put_u32(c, "rope.dimension_count", dim);
     return 0;

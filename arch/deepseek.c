@@ -23,11 +23,7 @@ void qfs_put_no_rope_scaling(struct qfs_converter *c)
 
 int qfs_put_nextn(struct qfs_converter *c)
 {
-    static const struct qfs_param table[] = {
-        {"nextn_predict_layers", QFS_PARAM_U32, {"num_nextn_predict_layers"}},
-        {NULL},
-    };
-    return qfs_put_params(c, table);
+    return qfs_put_one(c, "nextn_predict_layers", QFS_PARAM_U32, {"num_nextn_predict_layers"});
 }
 
 int qfs_put_indexer(struct qfs_converter *c)
@@ -224,24 +220,16 @@ static int put_experts(struct qfs_converter *c)
         {"expert_count", QFS_PARAM_U32, {"n_routed_experts"}},
         {NULL},
     };
-    static const struct qfs_param scale[] = {
-        {"expert_weights_scale", QFS_PARAM_F32, {"routed_scaling_factor"}},
-        {NULL},
-    };
-    static const struct qfs_param rope[] = {
-        {"rope.dimension_count", QFS_PARAM_U32, {"qk_rope_head_dim"}, true},
-        {NULL},
-    };
     int64_t nshared;
     int rc = qfs_put_params(c, before);
     if (rc < 0 || (rc = qfs_hparam_count_or(c, "n_shared_experts", 0, &nshared)) < 0)
         return rc;
     qfs_put_u32(c, "expert_shared_count", nshared);
-    if ((rc = qfs_put_params(c, scale)) < 0)
+    if ((rc = qfs_put_one(c, "expert_weights_scale", QFS_PARAM_F32, {"routed_scaling_factor"})) < 0)
         return rc;
     if (qfs_json_truthy(qfs_hparam(c, "norm_topk_prob")))
         qfs_put_bool(c, "expert_weights_norm", true);
-    return qfs_put_params(c, rope);
+    return qfs_put_one(c, "rope.dimension_count", QFS_PARAM_U32, {"qk_rope_head_dim"}, true);
 }
 
 static int put_leading_dense(struct qfs_converter *c)

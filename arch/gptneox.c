@@ -56,14 +56,6 @@ static int gptneox_keys(struct qfs_converter *c)
         {QFS_RULE_U32_OR_LIST, "feed_forward_length", {"intermediate_size"}},
         {QFS_RULE_END},
     };
-    static const struct qfs_key_rule heads[] = {
-        {QFS_RULE_U32_OR_LIST, "attention.head_count", {"num_attention_heads"}},
-        {QFS_RULE_END},
-    };
-    static const struct qfs_key_rule after[] = {
-        {QFS_RULE_F32, "attention.layer_norm_epsilon", {"layer_norm_eps"}},
-        {QFS_RULE_END},
-    };
     const struct qfs_json *parallel = qfs_hparam(c, "use_parallel_residual");
     int64_t hidden, nheads;
     double part;
@@ -77,10 +69,11 @@ static int gptneox_keys(struct qfs_converter *c)
                         "%s/config.json: num_attention_heads or rotary_pct is no size",
                         c->model->path);
     qfs_put_u32(c, "rope.dimension_count", (int64_t)(part * (double)(hidden / nheads)));
-    if ((rc = qfs_put_rules(c, heads)) < 0)
+    if ((rc = qfs_put_one(c, "attention.head_count", QFS_PARAM_U32_OR_LIST, {"num_attention_heads"},
+                          true)) < 0)
         return rc;
     qfs_put_bool(c, "use_parallel_residual", parallel ? qfs_json_truthy(parallel) : true);
-    return qfs_put_rules(c, after);
+    return qfs_put_one(c, "attention.layer_norm_epsilon", QFS_PARAM_F32, {"layer_norm_eps"}, true);
 }
 
 const struct qfs_family qfs_family_gptneox = {

@@ -123,10 +123,6 @@ static int put_yarn(struct qfs_converter *c)
 
 static int keys(struct qfs_converter *c)
 {
-    static const struct qfs_param sizes[] = {
-        {"expert_feed_forward_length", QFS_PARAM_U32_OR_LIST, {"moe_intermediate_size"}},
-        {NULL},
-    };
     static const struct qfs_param scales[] = {
         {"embedding_scale", QFS_PARAM_F32, {"embedding_multiplier_scale"}, true},
         {"logit_scale", QFS_PARAM_F32, {"output_multiplier_scale"}, true},
@@ -145,7 +141,9 @@ static int keys(struct qfs_converter *c)
     if (qfs_json_truthy(cap) &&
         (rc = qfs_put_param(c, "final_logit_softcapping", QFS_PARAM_F32, cap)) < 0)
         return rc;
-    if ((rc = qfs_head_dim(c, &dim)) < 0 || (rc = qfs_put_params(c, sizes)) < 0 ||
+    if ((rc = qfs_head_dim(c, &dim)) < 0 ||
+        (rc = qfs_put_one(c, "expert_feed_forward_length", QFS_PARAM_U32_OR_LIST,
+                          {"moe_intermediate_size"})) < 0 ||
         (rc = put_yarn(c)) < 0)
         return rc;
     if (qfs_json_truthy(temperature) &&

@@ -33,13 +33,10 @@ static int tensor(struct qfs_converter *c, const struct qfs_recipe *data, const 
 
 static int keys(struct qfs_converter *c)
 {
-    static const struct qfs_param table[] = {
-        {"expert_feed_forward_length", QFS_PARAM_U32_OR_LIST, {"moe_intermediate_size"}},
-        {NULL},
-    };
     int64_t dim = 0;
     int rc = qfs_text_keys(c);
-    if (rc < 0 || (rc = qfs_put_params(c, table)) < 0)
+    if (rc < 0 || (rc = qfs_put_one(c, "expert_feed_forward_length", QFS_PARAM_U32_OR_LIST,
+                                    {"moe_intermediate_size"})) < 0)
         return rc;
     if (!qfs_json_is_null(qfs_hparam(c, "head_dim")) &&
         (rc = qfs_hparam_count(c, &dim, "head_dim")) < 0)

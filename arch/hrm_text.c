@@ -38,8 +38,6 @@ static int begin(struct qfs_converter *c)
 
 static int keys(struct qfs_converter *c)
 {
-    static const struct qfs_key_rule scale[] = {
-        {QFS_RULE_F32, "embedding_scale", {"embedding_scale"}}, {QFS_RULE_END}};
     struct cycles n;
     int64_t dim, nheads;
     int rc = qfs_text_keys(c);
@@ -56,7 +54,7 @@ static int keys(struct qfs_converter *c)
     if (rc < 0)
         return rc;
     qfs_put_u32(c, "rope.dimension_count", dim);
-    if ((rc = qfs_put_rules(c, scale)) < 0)
+    if ((rc = qfs_put_one(c, "embedding_scale", QFS_PARAM_F32, {"embedding_scale"}, true)) < 0)
         return rc;
     qfs_put_u32(c, "hrm.layers_per_stack", n.layers);
     qfs_put_u32(c, "hrm.h_cycles", n.high);

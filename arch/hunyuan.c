@@ -86,13 +86,11 @@ static int put_common(struct qfs_converter *c, const char *key, const char *name
 
 static int moe_keys(struct qfs_converter *c)
 {
-    static const struct qfs_param table[] = {
-        {"expert_shared_feed_forward_length", QFS_PARAM_U32, {"intermediate_size"}, true},
-        {NULL},
-    };
     int64_t hidden, nheads;
     int rc = qfs_text_keys(c);
-    if (rc < 0 || (rc = qfs_put_params(c, table)) < 0 ||
+    if (rc < 0 ||
+        (rc = qfs_put_one(c, "expert_shared_feed_forward_length", QFS_PARAM_U32,
+                          {"intermediate_size"}, true)) < 0 ||
         (rc = put_common(c, "expert_feed_forward_length", "moe_intermediate_size")) < 0 ||
         (rc = put_common(c, "expert_used_count", "moe_topk")) < 0 ||
         (rc = put_common(c, "expert_shared_count", "num_shared_expert")) < 0)

@@ -250,10 +250,6 @@ static int put_mla(struct qfs_converter *c)
 
 static int keys(struct qfs_converter *c)
 {
-    static const struct qfs_param size[] = {
-        {"vocab_size", QFS_PARAM_U32, {"vocab_size"}, true},
-        {NULL},
-    };
     static const struct qfs_param moe[] = {
         {"expert_feed_forward_length", QFS_PARAM_U32_OR_LIST, {"moe_intermediate_size"}, true},
         {"expert_shared_count", QFS_PARAM_U32, {"num_shared_experts"}, true},
@@ -271,7 +267,8 @@ static int keys(struct qfs_converter *c)
     };
     int rc;
     if ((rc = check(c)) < 0 || (rc = qfs_hparam_set_int(c, "num_key_value_heads", 1)) < 0 ||
-        (rc = qfs_text_keys(c)) < 0 || (rc = qfs_put_params(c, size)) < 0 ||
+        (rc = qfs_text_keys(c)) < 0 ||
+        (rc = qfs_put_one(c, "vocab_size", QFS_PARAM_U32, {"vocab_size"}, true)) < 0 ||
         (rc = qfs_put_kda_layers(c)) < 0 || (rc = put_kda(c)) < 0 || (rc = put_mla(c)) < 0 ||
         (rc = qfs_put_params(c, moe)) < 0)
         return rc;

@@ -85,8 +85,6 @@ static int put_mla(struct qfs_converter *c)
         {"rope.dimension_count", QFS_PARAM_U32, {"qk_rope_head_dim", "n_rot"}, true},
         {NULL},
     };
-    static const struct qfs_param key_length[] = {
-        {"attention.key_length_mla", QFS_PARAM_U32, {"n_embd_head_k_mla"}}, {NULL}};
     static const struct qfs_param value_length[] = {
         {"attention.value_length_mla", QFS_PARAM_U32, {"n_embd_head_v_mla"}}, {NULL}};
     static const struct qfs_param value_dim[] = {
@@ -98,7 +96,7 @@ static int put_mla(struct qfs_converter *c)
         return rc;
     qfs_put_u32(c, "attention.key_length", rank + rope);
     if (!qfs_json_is_null(qfs_hparam(c, "n_embd_head_k_mla"))) {
-        rc = qfs_put_params(c, key_length);
+        rc = qfs_put_one(c, "attention.key_length_mla", QFS_PARAM_U32, {"n_embd_head_k_mla"});
     } else if (!qfs_json_is_null(qfs_hparam(c, "qk_nope_head_dim"))) {
         rc = qfs_hparam_count(c, &nope, "qk_nope_head_dim");
         if (rc == 0)
@@ -112,10 +110,6 @@ static int put_mla(struct qfs_converter *c)
 
 static int keys(struct qfs_converter *c)
 {
-    static const struct qfs_param size[] = {
-        {"vocab_size", QFS_PARAM_U32, {"vocab_size"}, true},
-        {NULL},
-    };
     static const struct qfs_param moe[] = {
         {"expert_feed_forward_length", QFS_PARAM_U32_OR_LIST, {"moe_intermediate_size"}, true},
         {"expert_shared_count", QFS_PARAM_U32, {"num_shared_experts"}, true},
@@ -125,7 +119,8 @@ static int keys(struct qfs_converter *c)
     };
     int rc;
     if ((rc = qfs_hparam_set_int(c, "num_key_value_heads", 1)) < 0 || (rc = qfs_text_keys(c)) < 0 ||
-        (rc = qfs_put_params(c, size)) < 0 || (rc = qfs_put_kda_layers(c)) < 0 ||
+        (rc = qfs_put_one(c, "vocab_size", QFS_PARAM_U32, {"vocab_size"}, true)) < 0 ||
+        (rc = qfs_put_kda_layers(c)) < 0 ||
         (rc = put_linear(c, "ssm.conv_kernel", "short_conv_kernel_size")) < 0 ||
         (rc = put_linear(c, "kda.head_dim", "head_dim")) < 0 || (rc = put_mla(c)) < 0)
         return rc;

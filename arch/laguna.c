@@ -165,17 +165,14 @@ static int put_experts(struct qfs_converter *c)
          true},
         {NULL},
     };
-    static const struct qfs_param scale[] = {
-        {"expert_weights_scale", QFS_PARAM_F32, {"moe_routed_scaling_factor"}, true},
-        {NULL},
-    };
     const struct qfs_json *types = qfs_hparam(c, "mlp_layer_types");
     int64_t ndense = 0;
     int rc = qfs_put_params(c, sizes);
     if (rc < 0)
         return rc;
     qfs_put_bool(c, "expert_weights_norm", true);
-    if ((rc = qfs_put_params(c, scale)) < 0)
+    if ((rc = qfs_put_one(c, "expert_weights_scale", QFS_PARAM_F32, {"moe_routed_scaling_factor"},
+                          true)) < 0)
         return rc;
     qfs_put_sigmoid_gating(c);
     if (!qfs_json_is(types, QFS_JSON_ARRAY))
@@ -189,14 +186,11 @@ static int put_experts(struct qfs_converter *c)
 
 static int keys(struct qfs_converter *c)
 {
-    static const struct qfs_param size[] = {
-        {"vocab_size", QFS_PARAM_U32, {"vocab_size"}, true},
-        {NULL},
-    };
     const struct qfs_json *window = qfs_hparam(c, "sliding_window");
     enum gate gate;
     int rc;
-    if ((rc = qfs_text_keys(c)) < 0 || (rc = qfs_put_params(c, size)) < 0 ||
+    if ((rc = qfs_text_keys(c)) < 0 ||
+        (rc = qfs_put_one(c, "vocab_size", QFS_PARAM_U32, {"vocab_size"}, true)) < 0 ||
         (rc = put_heads(c)) < 0 || (rc = find_gate(c, 0, &gate)) < 0)
         return rc;
     if (qfs_json_truthy(window) &&

@@ -57,10 +57,9 @@ static int put_rotated(struct qfs_converter *c)
 
 static int llada_keys(struct qfs_converter *c)
 {
-    static const struct qfs_key_rule tokens[] = {{QFS_RULE_U32, "vocab_size", {"vocab_size"}},
-                                                 {QFS_RULE_END}};
     int rc = qfs_text_keys(c);
-    if (rc < 0 || (rc = qfs_put_pooling(c)) < 0 || (rc = qfs_put_rules(c, tokens)) < 0 ||
+    if (rc < 0 || (rc = qfs_put_pooling(c)) < 0 ||
+        (rc = qfs_put_one(c, "vocab_size", QFS_PARAM_U32, {"vocab_size"}, true)) < 0 ||
         (rc = put_rotated(c)) < 0 ||
         (rc = qfs_put_param_or(c, "context_length", QFS_PARAM_U32, "max_sequence_length", 4096)) <
             0 ||
@@ -95,12 +94,9 @@ enum { MASK_TOKEN = 156895 };
 
 static int llada_moe_keys(struct qfs_converter *c)
 {
-    static const struct qfs_param experts[] = {
-        {"expert_feed_forward_length", QFS_PARAM_U32_OR_LIST, {"expert_intermediate_size"}},
-        {NULL},
-    };
     int rc = qfs_text_keys(c);
-    if (rc < 0 || (rc = qfs_put_params(c, experts)) < 0)
+    if (rc < 0 || (rc = qfs_put_one(c, "expert_feed_forward_length", QFS_PARAM_U32_OR_LIST,
+                                    {"expert_intermediate_size"})) < 0)
         return rc;
     qfs_kv_u32(&c->out->kvs, "tokenizer.ggml.mask_token_id", MASK_TOKEN);
     qfs_put_bool(c, "attention.causal", false);

@@ -25,14 +25,6 @@ static bool is_usual(const struct qfs_converter *c)
 
 static int keys(struct qfs_converter *c)
 {
-    static const struct qfs_key_rule tokens[] = {{QFS_RULE_U32, "vocab_size", {"vocab_size"}},
-                                                 {QFS_RULE_END}};
-    static const struct qfs_key_rule window[] = {
-        {QFS_RULE_U32, "attention.sliding_window", {"sliding_window"}}, {QFS_RULE_END}};
-    static const struct qfs_key_rule experts[] = {
-        {QFS_RULE_U32_OR_LIST, "expert_feed_forward_length", {"moe_intermediate_size"}},
-        {QFS_RULE_END},
-    };
     int64_t dim;
     int rc = qfs_text_keys(c);
     if (rc < 0)
@@ -42,11 +34,15 @@ static int keys(struct qfs_converter *c)
                         "%s/config.json: llama.cpp has only Maple models with silu, no shared "
                         "experts, norm_topk_prob and nope_on_global_attention",
                         c->model->path);
-    if ((rc = qfs_put_rules(c, tokens)) < 0 || (rc = qfs_rotated_dim(c, 1.0, &dim)) < 0)
+    if ((rc = qfs_put_one(c, "vocab_size", QFS_PARAM_U32, {"vocab_size"}, true)) < 0 ||
+        (rc = qfs_rotated_dim(c, 1.0, &dim)) < 0)
         return rc;
     qfs_put_u32(c, "rope.dimension_count", dim);
-    if ((rc = qfs_put_rules(c, window)) < 0 || (rc = qfs_put_sliding_layers(c)) < 0 ||
-        (rc = qfs_put_rules(c, experts)) < 0)
+    if ((rc = qfs_put_one(c, "attention.sliding_window", QFS_PARAM_U32, {"sliding_window"}, true)) <
+            0 ||
+        (rc = qfs_put_sliding_layers(c)) < 0 ||
+        (rc = qfs_put_one(c, "expert_feed_forward_length", QFS_PARAM_U32_OR_LIST,
+                          {"moe_intermediate_size"}, true)) < 0)
         return rc;
     float *clamps = qfs_arena_array(c->arena, (size_t)c->block_count, sizeof(*clamps));
     if (!clamps)

@@ -5,22 +5,15 @@ static const char *const classes[] = {"MellumForCausalLM", NULL};
 
 static int keys(struct qfs_converter *c)
 {
-    static const struct qfs_param experts[] = {
-        {"expert_feed_forward_length", QFS_PARAM_U32_OR_LIST, {"moe_intermediate_size"}},
-        {NULL},
-    };
-    static const struct qfs_param window[] = {
-        {"attention.sliding_window", QFS_PARAM_U32, {"sliding_window"}},
-        {NULL},
-    };
     const struct qfs_json *slides = qfs_hparam(c, "use_sliding_window");
     int rc = qfs_text_keys(c);
-    if (rc < 0 || (rc = qfs_put_params(c, experts)) < 0)
+    if (rc < 0 || (rc = qfs_put_one(c, "expert_feed_forward_length", QFS_PARAM_U32_OR_LIST,
+                                    {"moe_intermediate_size"})) < 0)
         return rc;
     if (!(qfs_json_is_null(slides) || slides->kind == QFS_JSON_TRUE) ||
         qfs_json_is_null(qfs_hparam(c, "sliding_window")))
         return 0;
-    rc = qfs_put_params(c, window);
+    rc = qfs_put_one(c, "attention.sliding_window", QFS_PARAM_U32, {"sliding_window"});
     return rc < 0 ? rc : qfs_put_sliding_layers(c);
 }
 

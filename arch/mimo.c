@@ -220,8 +220,6 @@ static int check(struct qfs_converter *c)
 
 static int put_layers(struct qfs_converter *c)
 {
-    static const struct qfs_param window[] = {
-        {"attention.sliding_window", QFS_PARAM_U32, {"sliding_window"}, true}, {NULL}};
     const struct qfs_json *pattern = qfs_hparam(c, "hybrid_layer_pattern");
     int64_t nkv, nkv_swa, slides;
     int rc;
@@ -246,7 +244,8 @@ static int put_layers(struct qfs_converter *c)
         heads[i] = (int32_t)(slides == 1 ? nkv_swa : nkv);
     }
     qfs_put_i32s(c, "attention.head_count_kv", heads, count);
-    if ((rc = qfs_put_params(c, window)) < 0)
+    if ((rc = qfs_put_one(c, "attention.sliding_window", QFS_PARAM_U32, {"sliding_window"}, true)) <
+        0)
         return rc;
     qfs_put_i32s(c, "attention.sliding_window_pattern", windows, count);
     return 0;
@@ -258,10 +257,6 @@ static int keys(struct qfs_converter *c)
         {"attention.value_length", QFS_PARAM_U32, {"v_head_dim"}, true},
         {"expert_count", QFS_PARAM_U32, {"n_routed_experts"}, true},
         {"expert_feed_forward_length", QFS_PARAM_U32_OR_LIST, {"moe_intermediate_size"}, true},
-        {NULL},
-    };
-    static const struct qfs_param scale[] = {
-        {"attention.value_scale", QFS_PARAM_F32, {"attention_value_scale"}},
         {NULL},
     };
     double factor;
@@ -276,7 +271,8 @@ static int keys(struct qfs_converter *c)
     qfs_put_u32(c, "rope.dimension_count", (int64_t)((double)dim * factor));
     qfs_put_f32(c, "attention.layer_norm_rms_epsilon",
                 qfs_json_number_or(c->hparams, "layernorm_epsilon", 1e-5));
-    if ((rc = qfs_put_params(c, scale)) < 0)
+    if ((rc = qfs_put_one(c, "attention.value_scale", QFS_PARAM_F32, {"attention_value_scale"})) <
+        0)
         return rc;
     qfs_put_u32(c, "nextn_predict_layers", NEXTN);
     return 0;

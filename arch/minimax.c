@@ -91,16 +91,12 @@ static int find_residual_scale(struct qfs_converter *c, double *ret_scale)
 
 static int text01_keys(struct qfs_converter *c)
 {
-    static const struct qfs_param rotary[] = {
-        {"rope.dimension_count", QFS_PARAM_U32, {"rotary_dim"}, true},
-        {NULL},
-    };
     double scale = 0;
     int rc = qfs_text_keys(c);
     if (rc < 0 || (rc = put_suppressed(c)) < 0 || (rc = find_residual_scale(c, &scale)) < 0)
         return rc;
     qfs_put_f32(c, "residual_scale", scale);
-    return qfs_put_params(c, rotary);
+    return qfs_put_one(c, "rope.dimension_count", QFS_PARAM_U32, {"rotary_dim"}, true);
 }
 
 static int text01_vocab(struct qfs_converter *c)
