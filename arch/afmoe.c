@@ -5,8 +5,6 @@
 
 static const char *const classes[] = {"AfmoeForCausalLM", NULL};
 
-extern const struct qfs_family qfs_family_llama;
-
 static int filter(struct qfs_converter *c, const char *name, const char **ret_name)
 {
     *ret_name = NULL;

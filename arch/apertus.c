@@ -3,8 +3,6 @@
 
 #include <string.h>
 
-extern const struct qfs_family qfs_family_llama;
-
 static const char *const apertus_classes[] = {"ApertusForCausalLM", NULL};
 static const char *const arcee_classes[] = {"ArceeForCausalLM", NULL};
 

@@ -24,13 +24,12 @@ static int tensor(struct qfs_converter *c, const struct qfs_recipe *data, const 
 
 static int keys(struct qfs_converter *c)
 {
-    int64_t hidden, nheads;
+    int64_t dim;
     int rc = qfs_text_keys(c);
     if (rc < 0 || (rc = qfs_put_one(c, "vocab_size", QFS_PARAM_U32, {"vocab_size"}, true)) < 0 ||
-        (rc = qfs_hparam_count(c, &hidden, "hidden_size")) < 0 ||
-        (rc = qfs_hparam_count(c, &nheads, "num_attention_heads")) < 0)
+        (rc = qfs_hidden_by_heads(c, &dim)) < 0)
         return rc;
-    qfs_put_u32(c, "rope.dimension_count", nheads ? hidden / nheads : 0);
+    qfs_put_u32(c, "rope.dimension_count", dim);
     return 0;
 }
 

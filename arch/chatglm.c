@@ -29,17 +29,10 @@ static int put_first(struct qfs_converter *c, const char *key, const char *const
 static int put_rope(struct qfs_converter *c)
 {
     const struct qfs_json *ratio = qfs_hparam(c, "rope_ratio");
-    int64_t dim, nheads;
+    int64_t dim;
     double part, base = 1;
-    int rc;
-    if (qfs_hparam(c, "attention_dim")) {
-        rc = qfs_hparam_count(c, &dim, "attention_dim");
-    } else {
-        if ((rc = qfs_hparam_count(c, &dim, "hidden_size")) < 0 ||
-            (rc = qfs_hparam_count(c, &nheads, "num_attention_heads")) < 0)
-            return rc;
-        dim = nheads ? dim / nheads : 0;
-    }
+    int rc = qfs_hparam(c, "attention_dim") ? qfs_hparam_count(c, &dim, "attention_dim")
+                                            : qfs_hidden_by_heads(c, &dim);
     if (rc < 0 || (rc = qfs_rope_number(c, "partial_rotary_factor", 0.5, &part)) < 0)
         return rc;
     if (!(part >= 0 && part <= 1e3) || (ratio && !qfs_json_real(ratio, &base)))

@@ -28,7 +28,7 @@ static int command_r_keys(struct qfs_converter *c)
     int rc = qfs_text_keys(c);
     if (rc < 0 || (rc = qfs_put_params(c, command_r_params)) < 0)
         return rc;
-    qfs_put_string(c, "rope.scaling.type", "none");
+    qfs_put_no_rope_scaling(c);
     return 0;
 }
 
@@ -71,7 +71,7 @@ static int cohere2_keys(struct qfs_converter *c)
         nheads == 0)
         return qfs_fail(c->error, EINVAL, "%s/config.json: has no rotary_pct", c->model->path);
     qfs_put_u32(c, "rope.dimension_count", (int64_t)(percent * (double)(hidden / nheads)));
-    qfs_put_string(c, "rope.scaling.type", "none");
+    qfs_put_no_rope_scaling(c);
     return 0;
 }
 
@@ -144,7 +144,7 @@ static int cohere2moe_keys(struct qfs_converter *c)
     if (nextn > 0)
         qfs_put_u32(c, "nextn_predict_layers", nextn);
     qfs_put_u32(c, "rope.dimension_count", dim);
-    qfs_put_string(c, "rope.scaling.type", "none");
+    qfs_put_no_rope_scaling(c);
     return 0;
 }
 

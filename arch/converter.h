@@ -280,6 +280,8 @@ int qfs_bert_keys(struct qfs_converter *c);
 int qfs_bert_vocab(struct qfs_converter *c);
 /* max_position_embeddings without those up to the padding token's: roberta.c */
 int qfs_roberta_positions(struct qfs_converter *c);
+/* hidden_size / num_attention_heads, 0 where there are no heads. llama.c */
+int qfs_hidden_by_heads(struct qfs_converter *c, int64_t *ret_dim);
 /* head_dim, or what hidden_size leaves a head. llama.c */
 int qfs_head_dim(struct qfs_converter *c, int64_t *ret_dim);
 /* int(head_dim * factor), where factor is rope_parameters' partial_rotary_factor or `fallback`;
@@ -318,6 +320,7 @@ int qfs_put_kda_layers(struct qfs_converter *c);
 int qfs_llama3_rope_factors(struct qfs_converter *c);
 
 /* LlamaModel's: other families are made from it. llama.c */
+extern const struct qfs_family qfs_family_llama;
 int qfs_llama_filter(struct qfs_converter *c, const char *name, const char **ret_name);
 int qfs_llama_tensor(struct qfs_converter *c, const struct qfs_recipe *data, const char *name,
                      int bid);
@@ -339,6 +342,7 @@ int qfs_qwen35_tensor(struct qfs_converter *c, const struct qfs_recipe *data, co
                       int bid);
 int qfs_qwen35_keys(struct qfs_converter *c);
 /* Gemma 3's. gemma.c */
+extern const struct qfs_family qfs_family_gemma3;
 int qfs_gemma3_keys(struct qfs_converter *c);
 int qfs_gemma3_vocab(struct qfs_converter *c);
 /* Embeddings without the rows beyond the vocabulary, other tensors as they are; NULL: failed. */

@@ -111,17 +111,16 @@ static int put_blocks(struct qfs_converter *c)
     };
     const struct qfs_json *theta = qfs_json_get(c->rope, "rope_theta");
     struct layer *layers;
-    int64_t hidden, nheads;
+    int64_t dim;
     int rc = read_layers(c, &layers);
     if (rc < 0 ||
         (!qfs_json_is_null(theta) &&
          (rc = qfs_put_param(c, "rope.freq_base", QFS_PARAM_F32, theta)) < 0) ||
         (rc = put_lists(c, layers)) < 0 || (rc = qfs_put_rules(c, sizes)) < 0 ||
-        (rc = qfs_hparam_count(c, &hidden, "hidden_size")) < 0 ||
-        (rc = qfs_hparam_count(c, &nheads, "num_attention_heads")) < 0)
+        (rc = qfs_hidden_by_heads(c, &dim)) < 0)
         return rc;
-    qfs_put_u32(c, "attention.key_length", nheads ? hidden / nheads : 0);
-    qfs_put_u32(c, "attention.value_length", nheads ? hidden / nheads : 0);
+    qfs_put_u32(c, "attention.key_length", dim);
+    qfs_put_u32(c, "attention.value_length", dim);
     qfs_put_file_type(c);
     return 0;
 }

@@ -18,7 +18,7 @@ static const char *const deepseek32_classes[] = {"DeepseekV32ForCausalLM", NULL}
 
 void qfs_put_no_rope_scaling(struct qfs_converter *c)
 {
-    qfs_kv_string(&c->out->kvs, qfs_key(c, "rope.scaling.type"), "none");
+    qfs_put_string(c, "rope.scaling.type", "none");
 }
 
 int qfs_put_nextn(struct qfs_converter *c)

@@ -187,7 +187,7 @@ static int moe_keys(struct qfs_converter *c)
         (rc = qfs_hparam_count_or(c, "num_nextn_predict_layers", 0, &nextn)) < 0)
         return rc;
     qfs_put_u32(c, "nextn_predict_layers", nextn);
-    qfs_put_string(c, "rope.scaling.type", "none");
+    qfs_put_no_rope_scaling(c);
     return 0;
 }
 

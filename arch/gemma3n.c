@@ -4,8 +4,6 @@
 #include <math.h>
 #include <string.h>
 
-extern const struct qfs_family qfs_family_gemma3;
-
 static const char *const classes[] = {"Gemma3nForCausalLM", "Gemma3nForConditionalGeneration",
                                       NULL};
 

@@ -4,8 +4,6 @@
 
 #include <string.h>
 
-extern const struct qfs_family qfs_family_gemma3;
-
 static const char *const classes[] = {"Gemma4ForConditionalGeneration", "Gemma4ForCausalLM", NULL};
 static const char *const unified_classes[] = {"Gemma4UnifiedForConditionalGeneration", NULL};
 static const char *const assistant_classes[] = {"Gemma4AssistantForCausalLM",

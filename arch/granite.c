@@ -3,8 +3,6 @@
 
 #include <string.h>
 
-extern const struct qfs_family qfs_family_llama;
-
 static const char *const dense_classes[] = {"GraniteForCausalLM", NULL};
 static const char *const moe_classes[] = {"GraniteMoeForCausalLM", "GraniteMoeSharedForCausalLM",
                                           NULL};

@@ -117,7 +117,7 @@ static int put_yarn(struct qfs_converter *c)
     struct qfs_text type = qfs_json_text(qfs_hparam(c, "rope_type"));
     if (!qfs_text_is(type, "yarn") && !qfs_text_is(type, "original"))
         return 0;
-    qfs_kv_string(&c->out->kvs, qfs_key(c, "rope.scaling.type"), "yarn");
+    qfs_put_string(c, "rope.scaling.type", "yarn");
     return qfs_put_params(c, table);
 }
 

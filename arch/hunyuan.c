@@ -86,7 +86,7 @@ static int put_common(struct qfs_converter *c, const char *key, const char *name
 
 static int moe_keys(struct qfs_converter *c)
 {
-    int64_t hidden, nheads;
+    int64_t dim;
     int rc = qfs_text_keys(c);
     if (rc < 0 ||
         (rc = qfs_put_one(c, "expert_shared_feed_forward_length", QFS_PARAM_U32,
@@ -97,12 +97,10 @@ static int moe_keys(struct qfs_converter *c)
         return rc;
     if (!rope_is(c, "dynamic"))
         return 0;
-    if ((rc = qfs_hparam_count(c, &hidden, "hidden_size")) < 0 ||
-        (rc = qfs_hparam_count(c, &nheads, "num_attention_heads")) < 0)
+    if ((rc = qfs_hidden_by_heads(c, &dim)) < 0)
         return rc;
     double alpha = qfs_json_number_or(c->rope, "alpha", 1000);
     double base = qfs_json_number_or(c->rope, "rope_theta", 10000.0);
-    int64_t dim = nheads ? hidden / nheads : 0;
     if (alpha != 1000 || base != 10000.0 || dim != 128 || !known_context(c))
         return wrong_rope(c);
     put_scaled_base(c, base, alpha, dim);

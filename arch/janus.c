@@ -1,8 +1,6 @@
 /* Janus-Pro's language model, which is a Llama. */
 #include "converter.h"
 
-extern const struct qfs_family qfs_family_llama;
-
 static const char *const classes[] = {"JanusForConditionalGeneration", NULL};
 
 static int filter(struct qfs_converter *c, const char *name, const char **ret_name)

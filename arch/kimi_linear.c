@@ -85,10 +85,6 @@ static int put_mla(struct qfs_converter *c)
         {"rope.dimension_count", QFS_PARAM_U32, {"qk_rope_head_dim", "n_rot"}, true},
         {NULL},
     };
-    static const struct qfs_param value_length[] = {
-        {"attention.value_length_mla", QFS_PARAM_U32, {"n_embd_head_v_mla"}}, {NULL}};
-    static const struct qfs_param value_dim[] = {
-        {"attention.value_length_mla", QFS_PARAM_U32, {"v_head_dim"}}, {NULL}};
     int64_t rank, rope, nope;
     int rc = qfs_put_params(c, ranks);
     if (rc < 0 || (rc = qfs_hparam_count(c, &rank, "kv_lora_rank", "n_lora_kv")) < 0 ||
@@ -105,7 +101,8 @@ static int put_mla(struct qfs_converter *c)
     if (rc < 0)
         return rc;
     bool named = !qfs_json_is_null(qfs_hparam(c, "n_embd_head_v_mla"));
-    return qfs_put_params(c, named ? value_length : value_dim);
+    return qfs_put_one(c, "attention.value_length_mla", QFS_PARAM_U32,
+                       {named ? "n_embd_head_v_mla" : "v_head_dim"});
 }
 
 static int keys(struct qfs_converter *c)

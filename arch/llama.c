@@ -68,23 +68,23 @@ int qfs_llama_tensor(struct qfs_converter *c, const struct qfs_recipe *data, con
     return qfs_expert_of(c, data, name, bid, &qfs_mixtral_experts, "num_local_experts");
 }
 
-/* head_dim, or what hidden_size leaves a head. */
-int qfs_head_dim(struct qfs_converter *c, int64_t *ret_dim)
+int qfs_hidden_by_heads(struct qfs_converter *c, int64_t *ret_dim)
 {
-    static const char *const dim_names[] = {"head_dim", NULL};
-    static const char *const hidden_names[] = {"hidden_size", NULL};
-    static const char *const head_names[] = {"num_attention_heads", NULL};
     int64_t hidden, nheads;
     int rc;
-    if (!qfs_json_is_null(qfs_hparam(c, "head_dim"))) {
-        if ((rc = qfs_hparam_size(c, dim_names, ret_dim)) < 0)
-            return rc;
-    } else {
-        if ((rc = qfs_hparam_size(c, hidden_names, &hidden)) < 0 ||
-            (rc = qfs_hparam_size(c, head_names, &nheads)) < 0)
-            return rc;
-        *ret_dim = nheads ? hidden / nheads : 0;
-    }
+    if ((rc = qfs_hparam_count(c, &hidden, "hidden_size")) < 0 ||
+        (rc = qfs_hparam_count(c, &nheads, "num_attention_heads")) < 0)
+        return rc;
+    *ret_dim = nheads ? hidden / nheads : 0;
+    return 0;
+}
+
+int qfs_head_dim(struct qfs_converter *c, int64_t *ret_dim)
+{
+    int rc = qfs_json_is_null(qfs_hparam(c, "head_dim")) ? qfs_hidden_by_heads(c, ret_dim)
+                                                         : qfs_hparam_count(c, ret_dim, "head_dim");
+    if (rc < 0)
+        return rc;
     if (*ret_dim <= 0 || *ret_dim > 1 << 16)
         return qfs_fail(c->error, EINVAL, "%s/config.json: head_dim is no size of a head",
                         c->model->path);
@@ -93,10 +93,9 @@ int qfs_head_dim(struct qfs_converter *c, int64_t *ret_dim)
 
 int qfs_llama_keys(struct qfs_converter *c)
 {
-    static const char *const vocab_names[] = {"vocab_size", NULL};
     int64_t vocab_size, dim;
     int rc = qfs_text_keys(c);
-    if (rc < 0 || (rc = qfs_hparam_size(c, vocab_names, &vocab_size)) < 0)
+    if (rc < 0 || (rc = qfs_hparam_count(c, &vocab_size, "vocab_size")) < 0)
         return rc;
     qfs_put_u32(c, "vocab_size", vocab_size);
     if ((rc = qfs_head_dim(c, &dim)) < 0)

@@ -5,8 +5,6 @@
 
 static const char *const classes[] = {"Llama4ForConditionalGeneration", "Llama4ForCausalLM", NULL};
 
-extern const struct qfs_family qfs_family_llama;
-
 /* Config's intermediate_size is that of the experts. */
 static int begin(struct qfs_converter *c)
 {

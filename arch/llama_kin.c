@@ -3,8 +3,6 @@
 
 #include <string.h>
 
-extern const struct qfs_family qfs_family_llama;
-
 static const char *const smollm3_classes[] = {"SmolLM3ForCausalLM", NULL};
 static const char *const embed_classes[] = {"LlamaBidirectionalModel", NULL};
 static const char *const nanbeige_classes[] = {"NanbeigeForCausalLM", NULL};

@@ -48,12 +48,9 @@ static int vocab(struct qfs_converter *c)
 
 static int minicpm_extra(struct qfs_converter *c)
 {
-    int64_t hidden, nheads;
-    int rc;
-    if ((rc = qfs_hparam_count(c, &hidden, "hidden_size")) < 0 ||
-        (rc = qfs_hparam_count(c, &nheads, "num_attention_heads")) < 0)
-        return rc;
-    return qfs_longrope_factors(c, nheads ? hidden / nheads : 0);
+    int64_t dim = 0;
+    int rc = qfs_hidden_by_heads(c, &dim);
+    return rc < 0 ? rc : qfs_longrope_factors(c, dim);
 }
 
 static int minicpm_tensor(struct qfs_converter *c, const struct qfs_recipe *data, const char *name,

@@ -59,7 +59,7 @@ static int keys(struct qfs_converter *c)
         if (!qfs_json_get(yarn, "apply_scale"))
             return qfs_fail(c->error, EINVAL, "%s/params.json: yarn has no apply_scale",
                             c->model->path);
-        qfs_kv_string(&c->out->kvs, qfs_key(c, "rope.scaling.type"), "yarn");
+        qfs_put_string(c, "rope.scaling.type", "yarn");
         if ((rc = yarn_number(c, yarn, "factor", "rope.scaling.factor", QFS_PARAM_F32)) < 0 ||
             (rc = yarn_number(c, yarn, "beta", "rope.scaling.yarn_beta_fast", QFS_PARAM_F32)) < 0 ||
             (rc = yarn_number(c, yarn, "alpha", "rope.scaling.yarn_beta_slow", QFS_PARAM_F32)) < 0)

@@ -4,8 +4,6 @@
 
 #include <string.h>
 
-extern const struct qfs_family qfs_family_llama;
-
 static const char *const classes[] = {"Mistral3ForConditionalGeneration", "Ministral3ForCausalLM",
                                       NULL};
 
