@@ -49,17 +49,6 @@ static int filter(struct qfs_converter *c, const char *name, const char **ret_na
     return name ? 0 : -ENOMEM;
 }
 
-/* torch.squeeze: without the axes of one element. */
-static const struct qfs_recipe *squeeze(struct qfs_converter *c, const struct qfs_recipe *data)
-{
-    int64_t shape[QFS_MAX_DIMS];
-    int ndim = 0;
-    for (int i = 0; data && i < data->ndim; i++)
-        if (data->shape[i] != 1)
-            shape[ndim++] = data->shape[i];
-    return data && ndim < data->ndim ? qfs_lazy_reshape(c, data, ndim, shape) : data;
-}
-
 static int tensor(struct qfs_converter *c, const struct qfs_recipe *data, const char *name, int bid)
 {
     static const char *const squeezed[] = {".self_attn.g_proj.weight", ".moe.gate.weight",
@@ -69,7 +58,7 @@ static int tensor(struct qfs_converter *c, const struct qfs_recipe *data, const 
         data = qfs_lazy_unary(c, QFS_OP_ADD, data, 1);
     for (size_t i = 0; i < QFS_COUNT(squeezed); i++)
         if (qfs_ends_with(name, squeezed[i]))
-            data = squeeze(c, data);
+            data = qfs_lazy_squeeze(c, data);
     return qfs_text_tensor(c, data, name, bid);
 }
 
