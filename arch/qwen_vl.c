@@ -78,34 +78,14 @@ static int asr_keys(struct qfs_converter *c)
 static int qwen3vlmoe_tensor(struct qfs_converter *c, const struct qfs_recipe *data,
                              const char *name, int bid)
 {
-    const char *base, *gate, *up;
-    if (!data)
+    static const char *const transposed[] = {"mlp.experts.down_proj", "mlp.experts.gate_up_proj"};
+    const char *stem = qfs_name_swap_suffix(c, name, ".weight", "");
+    if (!stem)
         return -c->error->code;
-    if (qfs_ends_with(name, "mlp.experts.down_proj") ||
-        qfs_ends_with(name, "mlp.experts.down_proj.weight")) {
-        const char *mapped =
-            qfs_ends_with(name, ".weight") ? name : qfs_arena_printf(c->arena, "%s.weight", name);
-        return mapped ? qfs_text_tensor(c, qfs_lazy_swapaxes(c, data, 1, 2), mapped, bid)
-                      : qfs_fail_memory(c->error);
-    }
-    if (!qfs_ends_with(name, "mlp.experts.gate_up_proj") &&
-        !qfs_ends_with(name, "mlp.experts.gate_up_proj.weight"))
-        return qfs_qwen_moe_tensor(c, data, name, bid);
-    if (data->ndim < 3 || data->shape[data->ndim - 1] % 2)
-        return qfs_fail(c->error, EINVAL, "%s: tensor %s: its columns are no pairs of gate and up",
-                        c->model->path, name);
-    base = strstr(name, ".gate_up_proj");
-    gate = qfs_arena_printf(c->arena, "%.*s.gate_proj.weight", (int)(base - name), name);
-    up = qfs_arena_printf(c->arena, "%.*s.up_proj.weight", (int)(base - name), name);
-    if (!gate || !up)
-        return qfs_fail_memory(c->error);
-    int64_t half = data->shape[data->ndim - 1] / 2;
-    int rc = qfs_text_tensor(c, qfs_lazy_swapaxes(c, qfs_lazy_slice(c, data, -1, 0, half), 1, 2),
-                             gate, bid);
-    if (rc < 0)
-        return rc;
-    return qfs_text_tensor(c, qfs_lazy_swapaxes(c, qfs_lazy_slice(c, data, -1, half, half), 1, 2),
-                           up, bid);
+    for (size_t i = 0; i < QFS_COUNT(transposed); i++)
+        if (qfs_ends_with(stem, transposed[i]))
+            data = qfs_lazy_swapaxes(c, data, 1, 2);
+    return data ? qfs_qwen_moe_tensor(c, data, name, bid) : -c->error->code;
 }
 
 /* "<|im_end|>" both begins and ends. */
