@@ -58,7 +58,7 @@ static int tensor(struct qfs_converter *c, const struct qfs_recipe *data, const 
     int rc = read_sizes(c, &sizes);
     if (rc < 0)
         return rc;
-    if (bid >= c->block_count || data->ndim == 0)
+    if (bid < 0 || bid >= c->block_count || data->ndim == 0)
         return qfs_fail(c->error, EINVAL, "%s: tensor %s is of no layer of config.json",
                         c->model->path, name);
     int64_t rows = QFS_MIN(sizes[bid], data->shape[0]);

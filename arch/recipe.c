@@ -213,6 +213,8 @@ const struct qfs_recipe *qfs_lazy_reshape(struct qfs_converter *c, const struct 
     int64_t count = 1, strides[QFS_MAX_DIMS];
     if (!a)
         return NULL;
+    if (ndim > QFS_MAX_DIMS)
+        return misfit(c, "reshaped");
     if (qfs_is_lora(a))
         return qfs_lora_reshape(c, a, ndim, shape);
     for (int i = 0; i < ndim; i++)
