@@ -38,6 +38,9 @@ enum qfs_rule_kind {
     QFS_RULE_F32,
     QFS_RULE_BOOL,
     QFS_RULE_TEXT,
+    QFS_RULE_U32_OR, /* hparams.get(names[0], number) */
+    QFS_RULE_F32_OR,
+    QFS_RULE_BOOL_OR,
     QFS_RULE_FOURFOLD, /* four times that */
     QFS_RULE_IS_U32,   /* `number` */
     QFS_RULE_IS_F32,
@@ -287,6 +290,10 @@ int qfs_head_dim(struct qfs_converter *c, int64_t *ret_dim);
 /* int(head_dim * factor), where factor is rope_parameters' partial_rotary_factor or `fallback`;
  * head_dim as qfs_head_dim has it. */
 int qfs_rotated_dim(struct qfs_converter *c, double fallback, int64_t *ret_dim);
+/* hidden_size and num_attention_heads, of which `factor` of a head is rotated: an error where one of
+ * them is no size. What is rotated is rounded by the caller, as each class does it. */
+int qfs_rotary_sizes(struct qfs_converter *c, double factor, int64_t *ret_hidden,
+                     int64_t *ret_nheads);
 /* Block count and layers of draft heads: num_hidden_layers + num_nextn_predict_layers. */
 int qfs_begin_with_nextn(struct qfs_converter *c);
 /* DeepseekV2Model's hooks, for what is built like it: deepseek.c */

@@ -56,24 +56,20 @@ static int gptneox_keys(struct qfs_converter *c)
         {QFS_RULE_U32_OR_LIST, "feed_forward_length", {"intermediate_size"}},
         {QFS_RULE_END},
     };
-    const struct qfs_json *parallel = qfs_hparam(c, "use_parallel_residual");
+    static const struct qfs_key_rule after[] = {
+        {QFS_RULE_U32_OR_LIST, "attention.head_count", {"num_attention_heads"}},
+        {QFS_RULE_BOOL_OR, "use_parallel_residual", {"use_parallel_residual"}, true},
+        {QFS_RULE_F32, "attention.layer_norm_epsilon", {"layer_norm_eps"}},
+        {QFS_RULE_END},
+    };
     int64_t hidden, nheads;
     double part;
     int rc = qfs_put_rules(c, before);
     if (rc < 0 || (rc = qfs_hparam_real(c, "rotary_pct", &part)) < 0 ||
-        (rc = qfs_hparam_count(c, &hidden, "hidden_size")) < 0 ||
-        (rc = qfs_hparam_count(c, &nheads, "num_attention_heads")) < 0)
+        (rc = qfs_rotary_sizes(c, part, &hidden, &nheads)) < 0)
         return rc;
-    if (nheads == 0 || !(part >= 0 && part <= 1e3))
-        return qfs_fail(c->error, EINVAL,
-                        "%s/config.json: num_attention_heads or rotary_pct is no size",
-                        c->model->path);
     qfs_put_u32(c, "rope.dimension_count", (int64_t)(part * (double)(hidden / nheads)));
-    if ((rc = qfs_put_one(c, "attention.head_count", QFS_PARAM_U32_OR_LIST, {"num_attention_heads"},
-                          true)) < 0)
-        return rc;
-    qfs_put_bool(c, "use_parallel_residual", parallel ? qfs_json_truthy(parallel) : true);
-    return qfs_put_one(c, "attention.layer_norm_epsilon", QFS_PARAM_F32, {"layer_norm_eps"}, true);
+    return qfs_put_rules(c, after);
 }
 
 const struct qfs_family qfs_family_gptneox = {

@@ -126,6 +126,21 @@ int qfs_rotated_dim(struct qfs_converter *c, double fallback, int64_t *ret_dim)
     return rc;
 }
 
+int qfs_rotary_sizes(struct qfs_converter *c, double factor, int64_t *ret_hidden,
+                     int64_t *ret_nheads)
+{
+    int rc;
+    if ((rc = qfs_hparam_count(c, ret_hidden, "hidden_size", "n_embd")) < 0 ||
+        (rc = qfs_hparam_count(c, ret_nheads, "num_attention_heads", "n_head")) < 0)
+        return rc;
+    if (*ret_nheads == 0 || !(factor >= 0 && factor <= 1e3))
+        return qfs_fail(c->error, EINVAL,
+                        "%s/config.json: num_attention_heads, or the part of a head that is "
+                        "rotated, is no size",
+                        c->model->path);
+    return 0;
+}
+
 int qfs_begin_with_nextn(struct qfs_converter *c)
 {
     int64_t nlayers, nextn;

@@ -22,7 +22,8 @@ static int put_rule(struct qfs_converter *c, const struct qfs_key_rule *rule)
     static const enum qfs_param_type types[] = {
         [QFS_RULE_U32] = QFS_PARAM_U32,     [QFS_RULE_U32_OR_LIST] = QFS_PARAM_U32_OR_LIST,
         [QFS_RULE_F32] = QFS_PARAM_F32,     [QFS_RULE_BOOL] = QFS_PARAM_BOOL,
-        [QFS_RULE_TEXT] = QFS_PARAM_STRING,
+        [QFS_RULE_TEXT] = QFS_PARAM_STRING, [QFS_RULE_U32_OR] = QFS_PARAM_U32,
+        [QFS_RULE_F32_OR] = QFS_PARAM_F32,  [QFS_RULE_BOOL_OR] = QFS_PARAM_BOOL,
     };
     const struct qfs_json *value;
     switch (rule->kind) {
@@ -35,6 +36,10 @@ static int put_rule(struct qfs_converter *c, const struct qfs_key_rule *rule)
     case QFS_RULE_TEXT:
         value = qfs_hparam_first(c, rule->names);
         return value ? qfs_put_param(c, rule->key, types[rule->kind], value) : absent(c, rule);
+    case QFS_RULE_U32_OR:
+    case QFS_RULE_F32_OR:
+    case QFS_RULE_BOOL_OR:
+        return qfs_put_param_or(c, rule->key, types[rule->kind], rule->names[0], rule->number);
     case QFS_RULE_FOURFOLD:
         return put_fourfold(c, rule);
     case QFS_RULE_BLOCK_COUNT:

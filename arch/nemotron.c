@@ -1,6 +1,8 @@
 /* NVIDIA's Nemotron and Minitron. Their norms are stored less one. */
 #include "converter.h"
 
+#include <math.h>
+
 static const char *const classes[] = {"NemotronForCausalLM", NULL};
 
 static int tensor(struct qfs_converter *c, const struct qfs_recipe *data, const char *name, int bid)
@@ -26,13 +28,9 @@ static int keys(struct qfs_converter *c)
     double part;
     int rc = qfs_text_keys(c);
     if (rc < 0 || (rc = qfs_put_params(c, params)) < 0 ||
-        (rc = qfs_hparam_count(c, &hidden, "hidden_size", "n_embd")) < 0 ||
-        (rc = qfs_hparam_count(c, &nheads, "num_attention_heads", "n_head")) < 0)
+        (rc = qfs_rope_number(c, "partial_rotary_factor", NAN, &part)) < 0 ||
+        (rc = qfs_rotary_sizes(c, part, &hidden, &nheads)) < 0)
         return rc;
-    if (!qfs_json_real(qfs_json_get(c->rope, "partial_rotary_factor"), &part) || part < 0 ||
-        part > 1e3 || nheads == 0)
-        return qfs_fail(c->error, EINVAL, "%s/config.json: has no partial_rotary_factor",
-                        c->model->path);
     qfs_put_u32(c, "rope.dimension_count", (int64_t)(part * (double)hidden) / nheads);
     if (!qfs_json_truthy(factor))
         factor = qfs_json_get(c->rope, "factor");

@@ -15,13 +15,8 @@ static int rotated(struct qfs_converter *c, double fallback, int64_t *ret_dims)
     int64_t hidden, nheads;
     double part;
     int rc = qfs_rope_number(c, "partial_rotary_factor", fallback, &part);
-    if (rc < 0 || (rc = qfs_hparam_count(c, &hidden, "hidden_size", "n_embd")) < 0 ||
-        (rc = qfs_hparam_count(c, &nheads, "num_attention_heads", "n_head")) < 0)
+    if (rc < 0 || (rc = qfs_rotary_sizes(c, part, &hidden, &nheads)) < 0)
         return rc;
-    if (nheads == 0 || !(part >= 0 && part <= 1e3))
-        return qfs_fail(c->error, EINVAL,
-                        "%s/config.json: num_attention_heads or partial_rotary_factor is no size",
-                        c->model->path);
     *ret_dims = (int64_t)(part * (double)hidden) / nheads;
     return 0;
 }
@@ -115,28 +110,9 @@ static int attention_factor(struct qfs_converter *c, double scale, double origin
     return 0;
 }
 
-static int factor_tensor(struct qfs_converter *c, const struct qfs_json *list, const char *key)
-{
-    float *factors = qfs_arena_array(c->arena, list->count, sizeof(*factors));
-    const char *name = qfs_format_name(c, key, ".weight", -1);
-    if (!factors)
-        return qfs_fail_memory(c->error);
-    for (uint32_t i = 0; i < list->count; i++) {
-        double value;
-        if (!qfs_json_real(&list->items[i], &value))
-            return qfs_fail(c->error, EINVAL, "%s/config.json: a rope factor is not a number",
-                            c->model->path);
-        factors[i] = (float)value;
-    }
-    return name ? qfs_convert_tensor(c, qfs_lazy_floats(c, factors, list->count), name)
-                : -c->error->code;
-}
-
 /* Factors of the rotations for long and for short contexts (128k models). */
 static int phi3_extra(struct qfs_converter *c)
 {
-    const struct qfs_json *longs = qfs_json_get(c->rope, "long_factor");
-    const struct qfs_json *shorts = qfs_json_get(c->rope, "short_factor");
     int64_t context, dims = 0;
     double original, factor = 0;
     int rc = rotated(c, 1.0, &dims);
@@ -144,19 +120,12 @@ static int phi3_extra(struct qfs_converter *c)
         (rc = qfs_hparam_count(c, &context, "n_positions", "max_position_embeddings")) < 0 ||
         (rc = qfs_rope_number(c, "original_max_position_embeddings", NAN, &original)) < 0)
         return rc;
-    if (!qfs_json_truthy(longs))
+    if (!qfs_json_truthy(qfs_json_get(c->rope, "long_factor")))
         return 0;
     if ((rc = attention_factor(c, (double)context / original, original, &factor)) < 0)
         return rc;
     qfs_put_f32(c, "rope.scaling.attn_factor", factor);
-    if (!qfs_json_is(longs, QFS_JSON_ARRAY) || !qfs_json_is(shorts, QFS_JSON_ARRAY) ||
-        longs->count != shorts->count || 2 * (int64_t)longs->count != dims)
-        return qfs_fail(c->error, EINVAL,
-                        "%s/config.json: long_factor and short_factor must be lists of %lld / 2 "
-                        "numbers",
-                        c->model->path, (long long)dims);
-    rc = factor_tensor(c, longs, "rope_factors_long");
-    return rc < 0 ? rc : factor_tensor(c, shorts, "rope_factors_short");
+    return qfs_longrope_factors(c, dims);
 }
 
 static int phi3_vocab(struct qfs_converter *c)
@@ -188,15 +157,11 @@ static int phimoe_keys(struct qfs_converter *c)
 static int phimoe_tensor(struct qfs_converter *c, const struct qfs_recipe *data, const char *name,
                          int bid)
 {
-    static const struct qfs_expert_layout experts = {
-        "model.layers.{bid}.block_sparse_moe.experts.{xid}.{w}.weight",
-        "model.layers.{bid}.block_sparse_moe.experts.{w}.weight",
-        {"w1", "w2", "w3"}};
     int64_t nexperts;
     if (!strstr(name, "block_sparse_moe.experts"))
         return qfs_text_tensor(c, data, name, bid);
     int rc = qfs_hparam_count(c, &nexperts, "num_local_experts", "num_experts");
-    return rc < 0 ? rc : qfs_expert_tensor(c, data, name, bid, nexperts, &experts);
+    return rc < 0 ? rc : qfs_expert_tensor(c, data, name, bid, nexperts, &qfs_moe_experts);
 }
 
 const struct qfs_family qfs_family_phimoe = {

@@ -142,52 +142,45 @@ static int put_heads(struct qfs_converter *c)
 
 static int plamo2_keys(struct qfs_converter *c)
 {
-    static const struct {
-        const char *key, *name;
-        int64_t fallback;
-    } counts[] = {
-        {"context_length", "max_position_embeddings", 2048},
-        {"embedding_length", "hidden_size", 4096},
-        {"attention.key_length", "hidden_size_per_head", 128},
-        {"attention.value_length", "hidden_size_per_head", 128},
-        {"block_count", NULL, 0},
-        {"attention.layer_norm_rms_epsilon", NULL, 0},
-        {"rope.freq_base", NULL, 0},
-        {"ssm.state_size", "mamba_d_state", 64},
-        {"ssm.conv_kernel", "mamba_d_conv", 4},
-        {"ssm.time_step_rank", "mamba_num_heads", 64},
+    static const struct qfs_key_rule vocab_size[] = {
+        {QFS_RULE_U32, "vocab_size", {"vocab_size"}},
+        {QFS_RULE_END},
     };
-    int64_t size, nheads, dim, width;
-    double epsilon = 1e-6, base;
+    static const struct qfs_key_rule sizes[] = {
+        {QFS_RULE_U32_OR, "context_length", {"max_position_embeddings"}, 2048},
+        {QFS_RULE_U32_OR, "embedding_length", {"hidden_size"}, 4096},
+        {QFS_RULE_U32_OR, "attention.key_length", {"hidden_size_per_head"}, 128},
+        {QFS_RULE_U32_OR, "attention.value_length", {"hidden_size_per_head"}, 128},
+        {QFS_RULE_BLOCK_COUNT},
+        {QFS_RULE_F32_OR, "attention.layer_norm_rms_epsilon", {"rms_norm_eps"}, 1e-6},
+        {QFS_RULE_END},
+    };
+    static const struct qfs_key_rule ssm[] = {
+        {QFS_RULE_U32_OR, "ssm.state_size", {"mamba_d_state"}, 64},
+        {QFS_RULE_U32_OR, "ssm.conv_kernel", {"mamba_d_conv"}, 4},
+        {QFS_RULE_U32_OR, "ssm.time_step_rank", {"mamba_num_heads"}, 64},
+        {QFS_RULE_END},
+    };
+    static const struct qfs_key_rule rest[] = {
+        {QFS_RULE_IS_U32, "ssm.group_count", .number = 0},
+        {QFS_RULE_U32_OR, "feed_forward_length", {"intermediate_size"}, 13312},
+        {QFS_RULE_FILE_TYPE},
+        {QFS_RULE_END},
+    };
+    int64_t nheads, dim;
+    double base;
     int rc;
-    if ((rc = qfs_hparam_count(c, &size, "vocab_size")) < 0)
+    if ((rc = qfs_put_rules(c, vocab_size)) < 0 || (rc = put_heads(c)) < 0 ||
+        (rc = qfs_put_rules(c, sizes)) < 0 ||
+        (rc = qfs_rope_number(c, "rope_theta", 10000, &base)) < 0 ||
+        (rc = qfs_hparam_count_or(c, "mamba_num_heads", 64, &nheads)) < 0 ||
+        (rc = qfs_hparam_count_or(c, "hidden_size_per_head", 128, &dim)) < 0)
         return rc;
-    qfs_put_u32(c, "vocab_size", size);
-    if ((rc = put_heads(c)) < 0 ||
-        (qfs_hparam(c, "rms_norm_eps") &&
-         (rc = qfs_hparam_real(c, "rms_norm_eps", &epsilon)) < 0) ||
-        (rc = qfs_rope_number(c, "rope_theta", 10000, &base)) < 0)
-        return rc;
-    for (size_t i = 0; i < QFS_COUNT(counts); i++) {
-        if (counts[i].name) {
-            if ((rc = qfs_hparam_count_or(c, counts[i].name, counts[i].fallback, &size)) < 0)
-                return rc;
-            qfs_put_u32(c, counts[i].key, size);
-        } else if (strcmp(counts[i].key, "block_count") == 0) {
-            qfs_put_u32(c, counts[i].key, c->block_count);
-        } else {
-            qfs_put_f32(c, counts[i].key, strcmp(counts[i].key, "rope.freq_base") ? epsilon : base);
-        }
-    }
-    if ((rc = qfs_hparam_count_or(c, "mamba_num_heads", 64, &nheads)) < 0 ||
-        (rc = qfs_hparam_count_or(c, "hidden_size_per_head", 128, &dim)) < 0 ||
-        (rc = qfs_hparam_count_or(c, "intermediate_size", 13312, &width)) < 0)
+    qfs_put_f32(c, "rope.freq_base", base);
+    if ((rc = qfs_put_rules(c, ssm)) < 0)
         return rc;
     qfs_put_u32(c, "ssm.inner_size", nheads * dim);
-    qfs_put_u32(c, "ssm.group_count", 0);
-    qfs_put_u32(c, "feed_forward_length", width);
-    qfs_put_file_type(c);
-    return 0;
+    return qfs_put_rules(c, rest);
 }
 
 static int plamo2_vocab(struct qfs_converter *c)
