@@ -261,31 +261,15 @@ static int granite_force_quant(struct qfs_converter *c, const char *name, const 
     return qfs_mmproj_force_quant(c, name, new_name, bid, ndims);
 }
 
-static int granite_keys_and_values(struct qfs_converter *c, const struct qfs_recipe *data,
-                                   const char *name, int bid)
-{
-    static const char *const parts[] = {"to_k", "to_v"};
-    int64_t rows = data && data->ndim ? data->shape[0] / 2 : 0;
-    if (data && (rows == 0 || data->shape[0] % 2))
-        return qfs_fail(c->error, EINVAL, "%s: tensor %s cannot be cut in two", c->model->path,
-                        name);
-    int rc = data ? 0 : -c->error->code;
-    for (int i = 0; i < 2 && rc == 0; i++) {
-        const char *part = qfs_name_replace(c, name, "to_kv", parts[i]);
-        rc = part ? qfs_text_tensor(c, qfs_lazy_slice(c, data, 0, i * rows, rows), part, bid)
-                  : -c->error->code;
-    }
-    return rc;
-}
-
 static int granite_tensor(struct qfs_converter *c, const struct qfs_recipe *data, const char *name,
                           int bid)
 {
+    static const char *const parts[] = {"to_k", "to_v"};
     bool weight = data && data->ndim == 3 && qfs_ends_with(name, ".weight");
     if (strstr(name, "batch_norm") && strstr(name, "encoder.layers."))
         return refuse_batch_norm(c, name);
     if (strstr(name, ".attn.to_kv.weight"))
-        return granite_keys_and_values(c, data, name, bid);
+        return qfs_split_rows(c, data, name, bid, "to_kv", parts, 2);
     if (weight && data->shape[2] == 1 && (strstr(name, "up_conv") || strstr(name, "down_conv")))
         data = qfs_lazy_squeeze_axis(c, data, 2);
     if (weight && data && data->ndim == 3 && data->shape[1] == 1 && strstr(name, "depth_conv"))

@@ -435,6 +435,10 @@ int qfs_emit_integers(struct qfs_converter *c, const struct qfs_recipe *data, co
 int qfs_block_of(const char *name);
 /* Of "model.layers.N…", N; -1 for other names. */
 int64_t qfs_layer_of(const char *name);
+/* Does the name begin with, hold, or end with one of these? They end with NULL. */
+bool qfs_begins_with_any(const char *name, const char *const *prefixes);
+bool qfs_holds_any(const char *name, const char *const *parts);
+bool qfs_ends_with_any(const char *name, const char *const *suffixes);
 /* Every `from` in it replaced; NULL (and an error set) when out of memory. */
 const char *qfs_name_replace(struct qfs_converter *c, const char *name, const char *from,
                              const char *to);
@@ -523,6 +527,9 @@ const struct qfs_recipe *qfs_lazy_squeeze(struct qfs_converter *c, const struct 
 /* torch.squeeze(axis): without this axis where its length is 1. */
 const struct qfs_recipe *qfs_lazy_squeeze_axis(struct qfs_converter *c, const struct qfs_recipe *a,
                                                int axis);
+/* `count` new axes of one element at the end: unsqueeze(-1). */
+const struct qfs_recipe *qfs_lazy_columns(struct qfs_converter *c, const struct qfs_recipe *a,
+                                          int count);
 const struct qfs_recipe *qfs_lazy_cast(struct qfs_converter *c, const struct qfs_recipe *a,
                                        enum qfs_dtype dtype);
 /* QFS_OP_SCALE or OFFSET: as floats, with sizes[i] neighbours along axis i sharing one element

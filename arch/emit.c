@@ -5,7 +5,7 @@
 #include <string.h>
 
 static const char *const skipped_suffixes[] = {".attention.masked_bias", ".attention.bias",
-                                               ".rotary_emb.inv_freq"};
+                                               ".rotary_emb.inv_freq", NULL};
 
 /* Matrices that stay F32 whatever the outtype, where the architecture has them. */
 static const char *const f32_tensors[] = {
@@ -43,6 +43,27 @@ int qfs_block_of(const char *name)
             return atoi(part);
     }
     return -1;
+}
+
+bool qfs_begins_with_any(const char *name, const char *const *prefixes)
+{
+    while (*prefixes && !qfs_starts_with(name, *prefixes))
+        prefixes++;
+    return *prefixes != NULL;
+}
+
+bool qfs_holds_any(const char *name, const char *const *parts)
+{
+    while (*parts && !strstr(name, *parts))
+        parts++;
+    return *parts != NULL;
+}
+
+bool qfs_ends_with_any(const char *name, const char *const *suffixes)
+{
+    while (*suffixes && !qfs_ends_with(name, *suffixes))
+        suffixes++;
+    return *suffixes != NULL;
 }
 
 const char *qfs_name_replace(struct qfs_converter *c, const char *name, const char *from,
@@ -101,9 +122,8 @@ int qfs_convert_tensor(struct qfs_converter *c, const struct qfs_recipe *data, c
         QFS_HOOK(c, tensor);
     if (!data)
         return -c->error->code;
-    for (size_t i = 0; i < QFS_COUNT(skipped_suffixes); i++)
-        if (qfs_ends_with(name, skipped_suffixes[i]))
-            return 0;
+    if (qfs_ends_with_any(name, skipped_suffixes))
+        return 0;
     return (tensor ? tensor : qfs_text_tensor)(c, data, name, qfs_block_of(name));
 }
 

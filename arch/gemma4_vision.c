@@ -51,14 +51,6 @@ static const struct qfs_recipe *vector_of(struct qfs_converter *c, const struct 
     return data && data->ndim == 0 ? qfs_lazy_reshape(c, data, 1, one) : data;
 }
 
-static const char *with_weight(struct qfs_converter *c, const char *name)
-{
-    const char *longer = qfs_arena_printf(c->arena, "%s.weight", name);
-    if (!longer)
-        (void)qfs_fail_memory(c->error);
-    return longer;
-}
-
 static int emit_mapped(struct qfs_converter *c, const struct qfs_recipe *data, const char *source,
                        const char *name, int bid)
 {
@@ -74,7 +66,7 @@ static int audio_tensor(struct qfs_converter *c, const struct qfs_recipe *data, 
         name = qfs_name_replace(c, name, ".linear.", ".");
     if (name &&
         (qfs_ends_with(name, "per_dim_key_scale") || qfs_ends_with(name, "per_dim_scale"))) {
-        name = with_weight(c, name);
+        name = qfs_name_swap_suffix(c, name, "", ".weight");
         data = qfs_lazy_unary(c, QFS_OP_SOFTPLUS, data, 0);
     }
     if (name && data && strstr(name, "lconv1d.depthwise_conv1d") &&
@@ -99,7 +91,7 @@ static int tensor(struct qfs_converter *c, const struct qfs_recipe *data, const 
         name = qfs_name_replace(c, name, ".linear.weight", ".weight");
     if (name &&
         (qfs_ends_with(name, "layer_scalar") || qfs_ends_with(name, "position_embedding_table")))
-        name = with_weight(c, name);
+        name = qfs_name_swap_suffix(c, name, "", ".weight");
     if (name && data && qfs_ends_with(name, "patch_embedder.input_proj.weight")) {
         int64_t side = data->ndim == 2 ? (int64_t)sqrt((double)(data->shape[1] / 3)) : 0;
         data = qfs_patches_as_images(c, data, side, 3);
@@ -178,7 +170,7 @@ static int unified_tensor(struct qfs_converter *c, const struct qfs_recipe *data
                           int bid)
 {
     if (qfs_ends_with(name, "pos_embedding")) {
-        name = with_weight(c, name);
+        name = qfs_name_swap_suffix(c, name, "", ".weight");
         data = qfs_lazy_swapaxes(c, data, 0, 1);
     } else if (strstr(name, ".pos_norm.")) {
         name = qfs_name_replace(c, name, ".pos_norm.", ".patch_ln3.");

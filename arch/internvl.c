@@ -56,20 +56,11 @@ static int filter(struct qfs_converter *c, const char *name, const char **ret_na
     return name ? qfs_mmproj_filter(c, name, ret_name) : qfs_fail_memory(c->error);
 }
 
-static int force_quant(struct qfs_converter *c, const char *name, const char *new_name, int bid,
-                       int ndims)
-{
-    return strstr(new_name, ".position_embd.")
-               ? QFS_TYPE_F32
-               : qfs_mmproj_force_quant(c, name, new_name, bid, ndims);
-}
-
 static int tensor(struct qfs_converter *c, const struct qfs_recipe *data, const char *name, int bid)
 {
-    static const char *const parts[3] = {"self_attn.q_proj", "self_attn.k_proj",
-                                         "self_attn.v_proj"};
+    static const char *const parts[] = {"self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"};
     if (strstr(name, ".qkv."))
-        return qfs_split_qkv(c, data, name, bid, "attn.qkv", parts);
+        return qfs_split_rows(c, data, name, bid, "attn.qkv", parts, 3);
     return qfs_text_tensor(c, data, name, bid);
 }
 
@@ -84,7 +75,6 @@ static int put_tiles(struct qfs_converter *c, const char *key, const char *name)
 
 static int keys(struct qfs_converter *c)
 {
-    double ratio;
     int rc;
     if ((rc = first_of_pair(c, "image_size")) < 0 || (rc = first_of_pair(c, "patch_size")) < 0 ||
         (rc = qfs_mmproj_keys(c)) < 0)
@@ -92,13 +82,9 @@ static int keys(struct qfs_converter *c)
     qfs_put_projector(c, "internvl");
     if ((rc = qfs_put_f32_from(c, "vision.attention.layer_norm_epsilon", c->hparams,
                                "layer_norm_eps")) < 0 ||
-        (rc = qfs_put_activation(c, c->hparams)) < 0)
-        return rc;
-    if (!qfs_json_real(qfs_json_get(c->mmproj->global, "downsample_ratio"), &ratio) ||
-        !(1 / ratio >= 0) || 1 / ratio > 1 << 20)
-        return qfs_config_wrong(c, "downsample_ratio", "a ratio");
-    qfs_put_u32(c, "vision.projector.scale_factor", (int64_t)(1 / ratio));
-    if ((rc = put_tiles(c, "vision.preproc_min_tiles", "min_dynamic_patch")) < 0)
+        (rc = qfs_put_activation(c, c->hparams)) < 0 ||
+        (rc = qfs_put_inverse_scale(c, c->mmproj->global, "downsample_ratio")) < 0 ||
+        (rc = put_tiles(c, "vision.preproc_min_tiles", "min_dynamic_patch")) < 0)
         return rc;
     return put_tiles(c, "vision.preproc_max_tiles", "max_dynamic_patch");
 }
@@ -108,7 +94,7 @@ const struct qfs_family qfs_family_internvl = {
     .parent = &qfs_family_mmproj,
     .begin = begin,
     .filter = filter,
-    .force_quant = force_quant,
+    .force_quant = qfs_whole_positions_force_quant,
     .tensor = tensor,
     .keys = keys,
 };

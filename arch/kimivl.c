@@ -25,7 +25,7 @@ static int kimivl_filter(struct qfs_converter *c, const char *name, const char *
 static int kimivl_tensor(struct qfs_converter *c, const struct qfs_recipe *data, const char *name,
                          int bid)
 {
-    static const char *const parts[3] = {"wq", "wk", "wv"};
+    static const char *const parts[] = {"wq", "wk", "wv"};
     if (data && strstr(name, "pos_emb.weight")) {
         if (data->ndim != 3)
             return qfs_fail(c->error, EINVAL, "%s: tensor %s is no grid of positions",
@@ -34,7 +34,7 @@ static int kimivl_tensor(struct qfs_converter *c, const struct qfs_recipe *data,
         data = qfs_lazy_reshape(c, data, 2, shape);
     }
     if (strstr(name, "wqkv"))
-        return qfs_split_qkv(c, data, name, bid, "wqkv", parts);
+        return qfs_split_rows(c, data, name, bid, "wqkv", parts, 3);
     return qfs_text_tensor(c, data, name, bid);
 }
 

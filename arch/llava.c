@@ -89,23 +89,21 @@ static int llava_tensor(struct qfs_converter *c, const struct qfs_recipe *data, 
                                            "pre_mm_projector_norm",
                                            NULL};
     static const char *const rotated[] = {"q_proj.weight", "q_proj.bias", "k_proj.weight",
-                                          "k_proj.bias"};
+                                          "k_proj.bias", NULL};
     const struct llava *llava = c->mmproj->own;
     int64_t nheads;
     int rc = qfs_config_size(c, c->hparams, "num_attention_heads", &nheads);
     if (rc < 0)
         return rc;
     if (qfs_begins_with_any(name, prefixes)) {
-        for (size_t i = 0; i < QFS_COUNT(rotated); i++)
-            if (qfs_ends_with(name, rotated[i]))
-                data = qfs_lazy_permute_heads(c, data, nheads);
+        if (qfs_ends_with_any(name, rotated))
+            data = qfs_lazy_permute_heads(c, data, nheads);
         return qfs_text_tensor(c, data, name, bid);
     }
     if (llava->break_id <= 0 || !strstr(name, "embed_tokens.weight"))
         return 0;
-    const struct qfs_recipe *row = qfs_lazy_slice(c, data, 0, llava->break_id, 1);
-    return qfs_text_tensor(c, row ? qfs_lazy_reshape(c, row, row->ndim - 1, row->shape + 1) : NULL,
-                           "v.token_embd.img_break", bid);
+    return qfs_text_tensor(c, qfs_lazy_row(c, data, llava->break_id), "v.token_embd.img_break",
+                           bid);
 }
 
 static int put_pixtral(struct qfs_converter *c)

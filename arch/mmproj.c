@@ -178,15 +178,23 @@ int qfs_mmproj_force_quant(struct qfs_converter *c, const char *name, const char
                : -1;
 }
 
-int qfs_split_qkv(struct qfs_converter *c, const struct qfs_recipe *data, const char *name, int bid,
-                  const char *from, const char *const to[3])
+int qfs_whole_positions_force_quant(struct qfs_converter *c, const char *name, const char *new_name,
+                                    int bid, int ndims)
+{
+    return strstr(new_name, ".position_embd.")
+               ? QFS_TYPE_F32
+               : qfs_mmproj_force_quant(c, name, new_name, bid, ndims);
+}
+
+int qfs_split_rows(struct qfs_converter *c, const struct qfs_recipe *data, const char *name,
+                   int bid, const char *from, const char *const *to, int count)
 {
     int rc = data ? 0 : -c->error->code;
-    if (data && (data->ndim == 0 || data->shape[0] % 3))
-        return qfs_fail(c->error, EINVAL, "%s: tensor %s cannot be cut into three", c->model->path,
-                        name);
-    for (int i = 0; i < 3 && rc == 0; i++) {
-        int64_t rows = data->shape[0] / 3;
+    if (data && (data->ndim == 0 || data->shape[0] % count))
+        return qfs_fail(c->error, EINVAL, "%s: tensor %s cannot be cut into %d", c->model->path,
+                        name, count);
+    for (int i = 0; i < count && rc == 0; i++) {
+        int64_t rows = data->shape[0] / count;
         const char *part = qfs_name_replace(c, name, from, to[i]);
         rc = part ? qfs_text_tensor(c, qfs_lazy_slice(c, data, 0, i * rows, rows), part, bid)
                   : -c->error->code;
@@ -194,19 +202,11 @@ int qfs_split_qkv(struct qfs_converter *c, const struct qfs_recipe *data, const 
     return rc;
 }
 
-const struct qfs_recipe *qfs_lazy_columns(struct qfs_converter *c, const struct qfs_recipe *a,
-                                          int count)
+const struct qfs_recipe *qfs_lazy_row(struct qfs_converter *c, const struct qfs_recipe *a,
+                                      int64_t i)
 {
-    int64_t shape[QFS_MAX_DIMS] = {0};
-    if (!a)
-        return NULL;
-    if (a->ndim + count > QFS_MAX_DIMS) {
-        (void)qfs_fail(c->error, EINVAL, "%s: a bias has too many dimensions", c->model->path);
-        return NULL;
-    }
-    for (int i = 0; i < a->ndim + count; i++)
-        shape[i] = i < a->ndim ? a->shape[i] : 1;
-    return qfs_lazy_reshape(c, a, a->ndim + count, shape);
+    const struct qfs_recipe *row = qfs_lazy_slice(c, a, 0, i, 1);
+    return row ? qfs_lazy_reshape(c, row, row->ndim - 1, row->shape + 1) : NULL;
 }
 
 const struct qfs_recipe *qfs_patches_as_images(struct qfs_converter *c, const struct qfs_recipe *a,
@@ -217,37 +217,6 @@ const struct qfs_recipe *qfs_patches_as_images(struct qfs_converter *c, const st
     const int64_t shape[] = {a->shape[0], side, side, nchannels};
     const struct qfs_recipe *patches = qfs_lazy_reshape(c, a, 4, shape);
     return qfs_lazy_swapaxes(c, qfs_lazy_swapaxes(c, patches, 1, 3), 2, 3);
-}
-
-int qfs_split_frames(struct qfs_converter *c, const struct qfs_recipe *data, const char *name,
-                     int bid)
-{
-    static const char *const names[] = {"v.patch_embd.weight", "v.patch_embd.weight.1"};
-    int rc = data ? 0 : -c->error->code;
-    if (data && (data->ndim != 5 || data->shape[2] != 2))
-        return qfs_fail(c->error, EINVAL, "%s: tensor %s is no convolution over two frames",
-                        c->model->path, name);
-    for (int i = 0; i < 2 && rc == 0; i++) {
-        const int64_t shape[] = {data->shape[0], data->shape[1], data->shape[3], data->shape[4]};
-        const struct qfs_recipe *frame =
-            qfs_lazy_reshape(c, qfs_lazy_slice(c, data, 2, i, 1), 4, shape);
-        rc = qfs_emit(c, frame, name, names[i], bid);
-    }
-    return rc;
-}
-
-bool qfs_begins_with_any(const char *name, const char *const *prefixes)
-{
-    while (*prefixes && !qfs_starts_with(name, *prefixes))
-        prefixes++;
-    return *prefixes != NULL;
-}
-
-bool qfs_holds_any(const char *name, const char *const *parts)
-{
-    while (*parts && !strstr(name, *parts))
-        parts++;
-    return *parts != NULL;
 }
 
 /* -- keys --------------------------------------------------------------------------------------- */

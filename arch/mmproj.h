@@ -38,6 +38,9 @@ int qfs_mmproj_filter(struct qfs_converter *c, const char *name, const char **re
 int qfs_mmproj_keys(struct qfs_converter *c);
 int qfs_mmproj_force_quant(struct qfs_converter *c, const char *name, const char *new_name, int bid,
                            int ndims);
+/* The same with position embeddings in F32. */
+int qfs_whole_positions_force_quant(struct qfs_converter *c, const char *name, const char *new_name,
+                                    int bid, int ndims);
 
 /* -- reading configs ---------------------------------------------------------------------------
  */
@@ -82,6 +85,12 @@ int qfs_put_u32_from(struct qfs_converter *c, const char *key, const struct qfs_
 void qfs_put_projector(struct qfs_converter *c, const char *type);
 /* add_vision_use_gelu, …_silu as hidden_act of `dict` says; an error for any other. */
 int qfs_put_activation(struct qfs_converter *c, const struct qfs_json *dict);
+/* The same in letters of either case; nothing for any other. */
+void qfs_put_activation_if_known(struct qfs_converter *c, const struct qfs_json *dict);
+/* vision.image_min_pixels and …max_pixels from the preprocessor's min_pixels and max_pixels */
+int qfs_put_pixel_limits(struct qfs_converter *c);
+/* vision.projector.scale_factor: int(1 / dict[name]) */
+int qfs_put_inverse_scale(struct qfs_converter *c, const struct qfs_json *dict, const char *name);
 /* How many patches along one side become one token, where it is not Gemma 3's 4. */
 int qfs_put_pool_factor(struct qfs_converter *c);
 /* An error that names config.json and says what is wrong with it. */
@@ -93,23 +102,15 @@ extern const char *const qfs_clipped_suffixes[];
 /* -- tensors -----------------------------------------------------------------------------------
  */
 
-/* Does the name begin with, or hold, one of these? They end with NULL. */
-bool qfs_begins_with_any(const char *name, const char *const *prefixes);
-bool qfs_holds_any(const char *name, const char *const *parts);
-/* A fused attention matrix or bias, cut in three; `from` of its name becomes each of `to`. */
-int qfs_split_qkv(struct qfs_converter *c, const struct qfs_recipe *data, const char *name, int bid,
-                  const char *from, const char *const to[3]);
-/* `count` new axes of one element at the end: unsqueeze(-1). */
-const struct qfs_recipe *qfs_lazy_columns(struct qfs_converter *c, const struct qfs_recipe *a,
-                                          int count);
+/* A fused attention matrix or bias, its rows cut in `count` parts; `from` of its name becomes each of
+ * `to`. */
+int qfs_split_rows(struct qfs_converter *c, const struct qfs_recipe *data, const char *name,
+                   int bid, const char *from, const char *const *to, int count);
+/* a[i] */
+const struct qfs_recipe *qfs_lazy_row(struct qfs_converter *c, const struct qfs_recipe *a,
+                                      int64_t i);
 /* A matrix over patches (row, column, channel) as a convolution (channel, row, column). */
 const struct qfs_recipe *qfs_patches_as_images(struct qfs_converter *c, const struct qfs_recipe *a,
                                                int64_t side, int64_t nchannels);
-/* WhisperEncoderModel.modify_tensors: biases of convolutions become columns. */
-int qfs_whisper_tensor(struct qfs_converter *c, const struct qfs_recipe *data, const char *name,
-                       int bid);
-/* A convolution over two frames becomes two: v.patch_embd.weight and .weight.1. */
-int qfs_split_frames(struct qfs_converter *c, const struct qfs_recipe *data, const char *name,
-                     int bid);
 
 #endif

@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <string.h>
+#include <strings.h>
 
 int qfs_config_wrong(struct qfs_converter *c, const char *key, const char *what)
 {
@@ -131,6 +132,32 @@ int qfs_put_activation(struct qfs_converter *c, const struct qfs_json *dict)
         qfs_put_bool(c, "use_gelu", true);
     else
         return qfs_config_wrong(c, "hidden_act", "gelu or silu, which are all that llama.cpp has");
+    return 0;
+}
+
+void qfs_put_activation_if_known(struct qfs_converter *c, const struct qfs_json *dict)
+{
+    const char *act = qfs_json_string(qfs_json_get(dict, "hidden_act"));
+    if (act && strcasecmp(act, "gelu") == 0)
+        qfs_put_bool(c, "use_gelu", true);
+    else if (act && strcasecmp(act, "silu") == 0)
+        qfs_put_bool(c, "use_silu", true);
+}
+
+int qfs_put_pixel_limits(struct qfs_converter *c)
+{
+    const struct qfs_json *pre = c->mmproj->preprocessor;
+    int rc = qfs_put_u32_from(c, "vision.image_min_pixels", pre, "min_pixels");
+    return rc < 0 ? rc : qfs_put_u32_from(c, "vision.image_max_pixels", pre, "max_pixels");
+}
+
+int qfs_put_inverse_scale(struct qfs_converter *c, const struct qfs_json *dict, const char *name)
+{
+    double ratio;
+    if (!qfs_json_real(qfs_json_get(dict, name), &ratio) || !(1 / ratio >= 0) ||
+        1 / ratio > 1 << 20)
+        return qfs_config_wrong(c, name, "a ratio");
+    qfs_put_u32(c, "vision.projector.scale_factor", (int64_t)(1 / ratio));
     return 0;
 }
 

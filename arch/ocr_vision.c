@@ -38,10 +38,7 @@ static int dots_keys(struct qfs_converter *c)
     if (rc < 0)
         return rc;
     qfs_put_projector(c, "dots_ocr");
-    if ((rc = qfs_put_u32_from(c, "vision.image_min_pixels", c->mmproj->preprocessor,
-                               "min_pixels")) < 0 ||
-        (rc = qfs_put_u32_from(c, "vision.image_max_pixels", c->mmproj->preprocessor,
-                               "max_pixels")) < 0 ||
+    if ((rc = qfs_put_pixel_limits(c)) < 0 ||
         (rc = qfs_put_f32_from(c, "vision.attention.layer_norm_epsilon", c->mmproj->vision,
                                "rms_norm_eps")) < 0 ||
         (rc = qfs_put_u32_from(c, "vision.projector.scale_factor", c->mmproj->vision,
@@ -228,11 +225,9 @@ static int hunyuan_keys(struct qfs_converter *c)
     if ((rc = qfs_put_f32_or(c, "vision.attention.layer_norm_epsilon", c->mmproj->vision,
                              "rms_norm_eps", 1e-5)) < 0 ||
         (rc = qfs_put_u32_or(c, "vision.spatial_merge_size", c->mmproj->vision,
-                             "spatial_merge_size", 2)) < 0 ||
-        (rc = qfs_put_u32_from(c, "vision.image_min_pixels", c->mmproj->preprocessor,
-                               "min_pixels")) < 0)
+                             "spatial_merge_size", 2)) < 0)
         return rc;
-    return qfs_put_u32_from(c, "vision.image_max_pixels", c->mmproj->preprocessor, "max_pixels");
+    return qfs_put_pixel_limits(c);
 }
 
 const struct qfs_family qfs_family_dots_ocr_vision = {

@@ -1,11 +1,9 @@
 /* Vision encoders of Qwen 2 VL to 3.5, and of GLM 4 V, which has Qwen's names. */
 #include "mmproj.h"
-#include "qwen_encoders.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 static const char *const qwen2vl_classes[] = {"Qwen2VLModel", "Qwen2VLForConditionalGeneration",
                                               "Qwen2_5_VLForConditionalGeneration", NULL};
@@ -21,7 +19,7 @@ static const char *const qwen4_classes[] = {"Qwen4ExpForConditionalGeneration", 
 
 /* -- Qwen 2 and 2.5 --------------------------------------------------------------------------------- */
 
-int qfs_qwen2vl_begin(struct qfs_converter *c)
+static int qwen2vl_begin(struct qfs_converter *c)
 {
     struct qfs_json *vision = c->mmproj->vision;
     int rc;
@@ -44,22 +42,32 @@ static int qwen2vl_filter(struct qfs_converter *c, const char *name, const char 
     return qfs_starts_with(name, "visual.") ? qfs_mmproj_filter(c, name, ret_name) : 0;
 }
 
-static int qwen2vl_force_quant(struct qfs_converter *c, const char *name, const char *new_name,
-                               int bid, int ndims)
+/* A convolution over two frames becomes two. */
+static int split_frames(struct qfs_converter *c, const struct qfs_recipe *data, const char *name,
+                        int bid)
 {
-    return strstr(new_name, ".position_embd.")
-               ? QFS_TYPE_F32
-               : qfs_mmproj_force_quant(c, name, new_name, bid, ndims);
+    static const char *const names[] = {"v.patch_embd.weight", "v.patch_embd.weight.1"};
+    int rc = data ? 0 : -c->error->code;
+    if (data && (data->ndim != 5 || data->shape[2] != 2))
+        return qfs_fail(c->error, EINVAL, "%s: tensor %s is no convolution over two frames",
+                        c->model->path, name);
+    for (int i = 0; i < 2 && rc == 0; i++) {
+        const int64_t shape[] = {data->shape[0], data->shape[1], data->shape[3], data->shape[4]};
+        const struct qfs_recipe *frame =
+            qfs_lazy_reshape(c, qfs_lazy_slice(c, data, 2, i, 1), 4, shape);
+        rc = qfs_emit(c, frame, name, names[i], bid);
+    }
+    return rc;
 }
 
-int qfs_qwen2vl_tensor(struct qfs_converter *c, const struct qfs_recipe *data, const char *name,
-                       int bid)
+static int qwen2vl_tensor(struct qfs_converter *c, const struct qfs_recipe *data, const char *name,
+                          int bid)
 {
-    static const char *const parts[3] = {"q", "k", "v"};
+    static const char *const parts[] = {"q", "k", "v"};
     if (strstr(name, ".qkv."))
-        return qfs_split_qkv(c, data, name, bid, "qkv", parts);
+        return qfs_split_rows(c, data, name, bid, "qkv", parts, 3);
     if (strstr(name, "patch_embed.proj.weight"))
-        return qfs_split_frames(c, data, name, bid);
+        return split_frames(c, data, name, bid);
     return qfs_text_tensor(c, data, name, bid);
 }
 
@@ -78,7 +86,7 @@ static int put_window_pattern(struct qfs_converter *c)
     return 0;
 }
 
-int qfs_qwen2vl_put(struct qfs_converter *c)
+static int qwen2vl_put(struct qfs_converter *c)
 {
     static const struct {
         const char *type, *projector;
@@ -104,7 +112,7 @@ int qfs_qwen2vl_put(struct qfs_converter *c)
 static int qwen2vl_keys(struct qfs_converter *c)
 {
     int rc = qfs_mmproj_keys(c);
-    return rc < 0 ? rc : qfs_qwen2vl_put(c);
+    return rc < 0 ? rc : qwen2vl_put(c);
 }
 
 /* -- Qwen 3 and 3.5 --------------------------------------------------------------------------------- */
@@ -134,7 +142,7 @@ static int deepstack_layer(struct qfs_converter *c, size_t i, int64_t *ret_layer
     return 0;
 }
 
-int qfs_qwen3vl_begin(struct qfs_converter *c)
+static int qwen3vl_begin(struct qfs_converter *c)
 {
     struct qfs_json *vision = c->mmproj->vision;
     int rc;
@@ -176,7 +184,7 @@ static int put_deepstack(struct qfs_converter *c)
     return 0;
 }
 
-int qfs_qwen3vl_put(struct qfs_converter *c)
+static int qwen3vl_put(struct qfs_converter *c)
 {
     const struct qfs_json *text = qfs_json_get(c->mmproj->global, "text_config");
     const struct qfs_json *merge = qfs_json_get(c->mmproj->vision, "spatial_merge_size");
@@ -199,7 +207,7 @@ int qfs_qwen3vl_put(struct qfs_converter *c)
 static int qwen3vl_keys(struct qfs_converter *c)
 {
     int rc = qfs_mmproj_keys(c);
-    return rc < 0 ? rc : qfs_qwen3vl_put(c);
+    return rc < 0 ? rc : qwen3vl_put(c);
 }
 
 static int qwen3vl_filter(struct qfs_converter *c, const char *name, const char **ret_name)
@@ -265,14 +273,14 @@ static int qwen3vl_other_tensor(struct qfs_converter *c, const struct qfs_recipe
     if (qfs_starts_with(name, deepstack))
         return deepstack_tensor(c, data, name, name + strlen(deepstack), bid);
     if (strcmp(name, "visual.patch_embed.proj.weight") == 0)
-        return qfs_split_frames(c, data, name, bid);
+        return split_frames(c, data, name, bid);
     if (strcmp(name, "visual.patch_embed.proj.bias") == 0)
         return qfs_emit(c, data, name, "v.patch_embd.bias", bid);
     return qfs_text_tensor(c, data, name, bid);
 }
 
-int qfs_qwen3vl_tensor(struct qfs_converter *c, const struct qfs_recipe *data, const char *name,
-                       int bid)
+static int qwen3vl_tensor(struct qfs_converter *c, const struct qfs_recipe *data, const char *name,
+                          int bid)
 {
     static const char merger[] = "visual.merger.";
     return qfs_starts_with(name, merger) ? merger_tensor(c, data, name, name + strlen(merger), bid)
@@ -283,15 +291,11 @@ int qfs_qwen3vl_tensor(struct qfs_converter *c, const struct qfs_recipe *data, c
 
 static int glm4v_keys(struct qfs_converter *c)
 {
-    const char *act = qfs_json_string(qfs_json_get(c->mmproj->vision, "hidden_act"));
     int rc = qfs_mmproj_keys(c);
     if (rc < 0)
         return rc;
     qfs_put_projector(c, "glm4v");
-    if (act && strcasecmp(act, "gelu") == 0)
-        qfs_put_bool(c, "use_gelu", true);
-    else if (act && strcasecmp(act, "silu") == 0)
-        qfs_put_bool(c, "use_silu", true);
+    qfs_put_activation_if_known(c, c->mmproj->vision);
     return qfs_put_f32_or(c, "vision.attention.layer_norm_epsilon", c->mmproj->vision,
                           "rms_norm_eps", 1e-5);
 }
@@ -311,16 +315,11 @@ static int exaone_tensor(struct qfs_converter *c, const struct qfs_recipe *data,
                          int bid)
 {
     return strstr(name, ".qkv.") ? qfs_text_tensor(c, data, name, bid)
-                                 : qfs_qwen2vl_tensor(c, data, name, bid);
+                                 : qwen2vl_tensor(c, data, name, bid);
 }
 
 static int exaone_keys(struct qfs_converter *c)
 {
-    static const struct qfs_param pixels[] = {
-        {"vision.image_min_pixels", QFS_PARAM_U32, {"min_pixels"}, true},
-        {"vision.image_max_pixels", QFS_PARAM_U32, {"max_pixels"}, true},
-        {NULL},
-    };
     static const struct qfs_param heads[] = {
         {"vision.attention.head_count_kv", QFS_PARAM_U32, {"num_key_value_heads"}},
         {NULL},
@@ -336,8 +335,7 @@ static int exaone_keys(struct qfs_converter *c)
         return rc;
     qfs_put_projector(c, "exaone4_5");
     qfs_put_bool(c, "use_silu", true);
-    if ((rc = qfs_put_params_of(c, c->mmproj->preprocessor, pixels)) < 0 ||
-        (rc = qfs_put_params_of(c, vision, heads)) < 0 ||
+    if ((rc = qfs_put_pixel_limits(c)) < 0 || (rc = qfs_put_params_of(c, vision, heads)) < 0 ||
         (rc = qfs_put_f32_or(c, "vision.attention.layer_norm_epsilon",
                              own_eps ? vision : c->mmproj->global, "rms_norm_eps", 1e-6)) < 0 ||
         (rc = qfs_put_params_of(c, vision, window)) < 0)
@@ -350,26 +348,26 @@ static int sarashina_begin(struct qfs_converter *c)
 {
     static const struct qfs_json type = {
         .kind = QFS_JSON_STRING, .count = sizeof("qwen2_vl") - 1, .string = "qwen2_vl"};
-    int rc = qfs_qwen2vl_begin(c);
+    int rc = qwen2vl_begin(c);
     return rc < 0 ? rc : qfs_config_set(c, c->mmproj->global, "model_type", &type);
 }
 
 const struct qfs_family qfs_family_qwen2vl_vision = {
     .hf_classes = qwen2vl_classes,
     .parent = &qfs_family_mmproj,
-    .begin = qfs_qwen2vl_begin,
+    .begin = qwen2vl_begin,
     .filter = qwen2vl_filter,
-    .force_quant = qwen2vl_force_quant,
-    .tensor = qfs_qwen2vl_tensor,
+    .force_quant = qfs_whole_positions_force_quant,
+    .tensor = qwen2vl_tensor,
     .keys = qwen2vl_keys,
 };
 
 const struct qfs_family qfs_family_qwen3vl_vision = {
     .hf_classes = qwen3vl_classes,
     .parent = &qfs_family_mmproj,
-    .begin = qfs_qwen3vl_begin,
+    .begin = qwen3vl_begin,
     .filter = qwen3vl_filter,
-    .tensor = qfs_qwen3vl_tensor,
+    .tensor = qwen3vl_tensor,
     .keys = qwen3vl_keys,
 };
 

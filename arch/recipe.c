@@ -402,6 +402,15 @@ const struct qfs_recipe *qfs_lazy_squeeze_axis(struct qfs_converter *c, const st
     return qfs_lazy_reshape(c, a, a->ndim - 1, shape);
 }
 
+const struct qfs_recipe *qfs_lazy_columns(struct qfs_converter *c, const struct qfs_recipe *a,
+                                          int count)
+{
+    int64_t shape[QFS_MAX_DIMS];
+    for (int i = 0; a && i < QFS_MAX_DIMS; i++)
+        shape[i] = i < a->ndim ? a->shape[i] : 1;
+    return a ? qfs_lazy_reshape(c, a, a->ndim + count, shape) : NULL;
+}
+
 const struct qfs_recipe *qfs_lazy_permute_heads(struct qfs_converter *c, const struct qfs_recipe *a,
                                                 int64_t nheads)
 {

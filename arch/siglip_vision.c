@@ -164,7 +164,6 @@ static int janus_tensor(struct qfs_converter *c, const struct qfs_recipe *data, 
 
 static int janus_keys(struct qfs_converter *c)
 {
-    const char *act = qfs_json_string(qfs_json_get(c->mmproj->vision, "hidden_act"));
     int rc = qfs_mmproj_keys(c);
     if (rc < 0)
         return rc;
@@ -172,10 +171,7 @@ static int janus_keys(struct qfs_converter *c)
     if ((rc = qfs_put_f32_or(c, "vision.attention.layer_norm_epsilon", c->mmproj->vision,
                              "layer_norm_eps", 1e-6)) < 0)
         return rc;
-    if (act && strcasecmp(act, "gelu") == 0)
-        qfs_put_bool(c, "use_gelu", true);
-    else if (act && strcasecmp(act, "silu") == 0)
-        qfs_put_bool(c, "use_silu", true);
+    qfs_put_activation_if_known(c, c->mmproj->vision);
     return 0;
 }
 

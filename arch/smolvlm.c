@@ -82,18 +82,14 @@ static int llama4_tensor(struct qfs_converter *c, const struct qfs_recipe *data,
 
 static int llama4_keys(struct qfs_converter *c)
 {
-    double ratio;
     int rc = qfs_mmproj_keys(c);
     if (rc < 0)
         return rc;
     qfs_put_projector(c, "llama4");
     if ((rc = qfs_put_f32_from(c, "vision.attention.layer_norm_epsilon", c->hparams, "norm_eps")) <
-        0)
+            0 ||
+        (rc = qfs_put_inverse_scale(c, c->hparams, "pixel_shuffle_ratio")) < 0)
         return rc;
-    if (!qfs_json_real(qfs_hparam(c, "pixel_shuffle_ratio"), &ratio) || !(1 / ratio >= 0) ||
-        1 / ratio > 1 << 20)
-        return qfs_config_wrong(c, "pixel_shuffle_ratio", "a ratio");
-    qfs_put_u32(c, "vision.projector.scale_factor", (int64_t)(1 / ratio));
     if (!qfs_config_is(c->hparams, "hidden_act", "gelu"))
         return qfs_config_wrong(c, "hidden_act", "gelu");
     qfs_put_bool(c, "use_gelu", true);

@@ -44,8 +44,9 @@ static int whisper_force_quant(struct qfs_converter *c, const char *name, const 
                : qfs_mmproj_force_quant(c, name, new_name, bid, ndims);
 }
 
-int qfs_whisper_tensor(struct qfs_converter *c, const struct qfs_recipe *data, const char *name,
-                       int bid)
+/* WhisperEncoderModel.modify_tensors: biases of convolutions become columns. */
+static int whisper_tensor(struct qfs_converter *c, const struct qfs_recipe *data, const char *name,
+                          int bid)
 {
     if (strstr(name, "conv1.bias") || strstr(name, "conv2.bias"))
         data = qfs_lazy_columns(c, data, 1);
@@ -133,7 +134,7 @@ static int meralion_tensor(struct qfs_converter *c, const struct qfs_recipe *dat
     if (qfs_starts_with(name, "ln_speech."))
         return qfs_emit(c, data, name, qfs_format_name(c, "mm.a.norm_pre", suffix, -1), bid);
     if (!qfs_starts_with(name, "speech_audio_adapter."))
-        return qfs_whisper_tensor(c, data, name, bid);
+        return whisper_tensor(c, data, name, bid);
     for (size_t i = 0; i < QFS_COUNT(parts); i++)
         if (strstr(name, parts[i]))
             return qfs_emit(c, data, name, qfs_format_name(c, "mm.a.mlp.{bid}", suffix, (int)i),
@@ -171,23 +172,16 @@ static int glmasr_filter(struct qfs_converter *c, const char *name, const char *
     return name ? qfs_mmproj_filter(c, name, ret_name) : -c->error->code;
 }
 
-static const struct qfs_recipe *row_of(struct qfs_converter *c, const struct qfs_recipe *data,
-                                       int64_t row)
-{
-    const struct qfs_recipe *part = data ? qfs_lazy_slice(c, data, 0, row, 1) : NULL;
-    return part ? qfs_lazy_reshape(c, part, part->ndim - 1, part->shape + 1) : NULL;
-}
-
 static int glmasr_tensor(struct qfs_converter *c, const struct qfs_recipe *data, const char *name,
                          int bid)
 {
     if (qfs_starts_with(name, "audio_encoder.audio_bos_eos_token.")) {
-        int rc = qfs_text_tensor(c, row_of(c, data, 0), "model.vision.boi", bid);
-        return rc < 0 ? rc : qfs_text_tensor(c, row_of(c, data, 1), "model.vision.eoi", bid);
+        int rc = qfs_text_tensor(c, qfs_lazy_row(c, data, 0), "model.vision.boi", bid);
+        return rc < 0 ? rc : qfs_text_tensor(c, qfs_lazy_row(c, data, 1), "model.vision.eoi", bid);
     }
     if (qfs_starts_with(name, "audio_encoder.adapting.") && strstr(name, ".proj."))
         return 0;
-    return qfs_whisper_tensor(c, data, name, bid);
+    return whisper_tensor(c, data, name, bid);
 }
 
 static int glmasr_keys(struct qfs_converter *c)
@@ -205,7 +199,7 @@ const struct qfs_family qfs_family_qwen2audio = {
     .begin = whisper_begin,
     .filter = whisper_filter,
     .force_quant = whisper_force_quant,
-    .tensor = qfs_whisper_tensor,
+    .tensor = whisper_tensor,
     .keys = qwen2audio_keys,
 };
 
