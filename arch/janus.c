@@ -12,12 +12,10 @@ static int filter(struct qfs_converter *c, const char *name, const char **ret_na
         "model.generation_embeddings.",
         "model.generation_aligner.",
         "model.generation_head.",
+        NULL,
     };
     *ret_name = NULL;
-    for (size_t i = 0; i < QFS_COUNT(others); i++)
-        if (qfs_starts_with(name, others[i]))
-            return 0;
-    return qfs_llama_filter(c, name, ret_name);
+    return qfs_begins_with_any(name, others) ? 0 : qfs_llama_filter(c, name, ret_name);
 }
 
 const struct qfs_family qfs_family_janus = {

@@ -131,9 +131,8 @@ static int tensor(struct qfs_converter *c, const struct qfs_recipe *data, const 
         return place_shard(c, name, bid);
     if (strstr(name, ".indexer.index_qk_proj.weight"))
         return split_indexer(c, data, name, bid);
-    for (size_t i = 0; i < QFS_COUNT(shifted); i++)
-        if (qfs_ends_with(name, shifted[i]))
-            return qfs_text_tensor(c, qfs_lazy_unary(c, QFS_OP_ADD, data, 1), name, bid);
+    if (qfs_ends_with_any(name, shifted))
+        return qfs_text_tensor(c, qfs_lazy_unary(c, QFS_OP_ADD, data, 1), name, bid);
     if (qfs_ends_with(name, ".ple.conv1d.weight"))
         return qfs_text_tensor(c, qfs_lazy_squeeze(c, data), name, bid);
     return qfs_qwen35_tensor(c, data, name, bid);

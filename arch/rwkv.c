@@ -47,10 +47,7 @@ static const char *as_weight(struct qfs_converter *c, const char *new_name)
 {
     if (!new_name || qfs_ends_with(new_name, ".weight") || qfs_ends_with(new_name, ".bias"))
         return new_name;
-    new_name = qfs_arena_printf(c->arena, "%s.weight", new_name);
-    if (!new_name)
-        qfs_fail_memory(c->error);
-    return new_name;
+    return qfs_name_swap_suffix(c, new_name, "", ".weight");
 }
 
 static const char *fused_name(struct qfs_converter *c, int bid)
@@ -59,14 +56,6 @@ static const char *fused_name(struct qfs_converter *c, int bid)
     if (!name)
         qfs_fail_memory(c->error);
     return name;
-}
-
-static bool is_among(const char *name, const char *const *suffixes, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        if (qfs_ends_with(name, suffixes[i]))
-            return true;
-    return false;
 }
 
 /* -- RWKV 6 ----------------------------------------------------------------------------------------- */
@@ -114,7 +103,7 @@ static int rwkv6_emit(struct qfs_converter *c, const struct qfs_recipe *data, co
 {
     bool first = strstr(new_name, "time_mix_w1"), second = strstr(new_name, "time_mix_w2");
     if (strcmp(c->arch, "rwkv6qwen2") == 0 && (first || second))
-        data = reorder(c, data, strstr(new_name, "w2") != NULL);
+        data = reorder(c, data, second);
     return qfs_emit(c, data, name, new_name, bid);
 }
 
@@ -122,13 +111,13 @@ static int rwkv6_tensor(struct qfs_converter *c, const struct qfs_recipe *data, 
                         int bid)
 {
     static const char *const transposed[] = {"time_mix_w1.weight", "time_mix_decay_w1.weight",
-                                             "time_mix_decay_w2.weight"};
+                                             "time_mix_decay_w2.weight", NULL};
     const char *new_name = as_weight(c, qfs_map_name(c, name));
     const struct qfs_recipe *all;
     int rc;
     if (!new_name)
         return -c->error->code;
-    if (is_among(new_name, transposed, QFS_COUNT(transposed)))
+    if (qfs_ends_with_any(new_name, transposed))
         data = qfs_lazy_swapaxes(c, data, 0, 1);
     if (qfs_ends_with(new_name, "time_mix_w2.weight"))
         data = qfs_lazy_swapaxes(c, data, 1, 2);
@@ -292,8 +281,9 @@ static int rwkv7_tensor(struct qfs_converter *c, const struct qfs_recipe *data, 
                                           {"_lora.lora.2.weight", "2.weight"},
                                           {"_lora.lora.2.bias", "0.weight"}};
     static const char *const transposed[] = {
-        "time_mix_w1.weight", "time_mix_w2.weight", "time_mix_a1.weight", "time_mix_a2.weight",
-        "time_mix_v1.weight", "time_mix_v2.weight", "time_mix_g1.weight", "time_mix_g2.weight",
+        "time_mix_w1.weight", "time_mix_w2.weight", "time_mix_a1.weight",
+        "time_mix_a2.weight", "time_mix_v1.weight", "time_mix_v2.weight",
+        "time_mix_g1.weight", "time_mix_g2.weight", NULL,
     };
     const char *new_name;
     int rc;
@@ -315,7 +305,7 @@ static int rwkv7_tensor(struct qfs_converter *c, const struct qfs_recipe *data, 
     new_name = as_weight(c, qfs_map_name(c, name));
     if (!new_name)
         return -c->error->code;
-    if (!c->state && is_among(new_name, transposed, QFS_COUNT(transposed)))
+    if (!c->state && qfs_ends_with_any(new_name, transposed))
         data = qfs_lazy_swapaxes(c, data, 0, 1);
     if (data && strstr(new_name, "r_k"))
         data = qfs_lazy_reshape(c, data, 1, (const int64_t[]){qfs_recipe_count(data)});

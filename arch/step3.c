@@ -52,13 +52,12 @@ static int filter(struct qfs_converter *c, const char *name, const char **ret_na
 static int tensor(struct qfs_converter *c, const struct qfs_recipe *data, const char *name, int bid)
 {
     static const char *const squeezed[] = {".self_attn.g_proj.weight", ".moe.gate.weight",
-                                           ".moe.up_proj.weight", ".moe.gate_proj.weight",
-                                           ".moe.down_proj.weight"};
+                                           ".moe.up_proj.weight",      ".moe.gate_proj.weight",
+                                           ".moe.down_proj.weight",    NULL};
     if (qfs_ends_with(name, "norm.weight"))
         data = qfs_lazy_unary(c, QFS_OP_ADD, data, 1);
-    for (size_t i = 0; i < QFS_COUNT(squeezed); i++)
-        if (qfs_ends_with(name, squeezed[i]))
-            data = qfs_lazy_squeeze(c, data);
+    if (qfs_ends_with_any(name, squeezed))
+        data = qfs_lazy_squeeze(c, data);
     return qfs_text_tensor(c, data, name, bid);
 }
 

@@ -59,10 +59,7 @@ static int tensor(struct qfs_converter *c, const struct qfs_recipe *data, const 
             return rc;
         data = unturn(c, data, dim);
     } else if (strcmp(part, "attn.head_gain.head_g") == 0) {
-        int64_t shape[QFS_MAX_DIMS];
-        memcpy(shape, data->shape, sizeof(shape));
-        shape[data->ndim] = 1;
-        data = qfs_lazy_reshape(c, data, data->ndim + 1, shape);
+        data = qfs_lazy_columns(c, data, 1);
     }
     if (!qfs_ends_with(name, ".weight") && !(name = qfs_arena_printf(c->arena, "%s.weight", name)))
         return qfs_fail_memory(c->error);

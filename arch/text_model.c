@@ -8,6 +8,7 @@
 static const char *const other_prefixes[] = {
     "mlp",     "vit.",       "vpm.",           "siglip2.",          "conformer.",
     "merger.", "resampler.", "sound_encoder.", "sound_projection.", "speech_embeddings.",
+    NULL,
 };
 static const char *const other_parts[] = {
     "visual.",          "vision.",
@@ -18,18 +19,14 @@ static const char *const other_parts[] = {
     "image_newline",    "view_seperator",
     "patch_embed",      "patch_embedding",
     "patch_merger.",    "patch_merge_mlp.",
-    "model.connector.",
+    "model.connector.", NULL,
 };
 
 int qfs_text_filter(struct qfs_converter *c, const char *name, const char **ret_name)
 {
     *ret_name = NULL;
-    for (size_t i = 0; i < QFS_COUNT(other_prefixes); i++)
-        if (qfs_starts_with(name, other_prefixes[i]))
-            return 0;
-    for (size_t i = 0; i < QFS_COUNT(other_parts); i++)
-        if (strstr(name, other_parts[i]))
-            return 0;
+    if (qfs_begins_with_any(name, other_prefixes) || qfs_holds_any(name, other_parts))
+        return 0;
     if (qfs_ends_with(name, "e_score_correction_bias"))
         name = qfs_name_replace(c, name, "e_score_correction_bias", "e_score_correction.bias");
     if (name)

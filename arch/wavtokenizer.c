@@ -5,11 +5,10 @@ static const char *const classes[] = {"WavTokenizerDec", NULL};
 
 static int filter(struct qfs_converter *c, const char *name, const char **ret_name)
 {
+    static const char *const unused[] = {"codebook.cluster_size", "codebook.embed_avg",
+                                         "codebook.inited", NULL};
     *ret_name = NULL;
-    if (qfs_ends_with(name, "codebook.cluster_size") || qfs_ends_with(name, "codebook.embed_avg") ||
-        qfs_ends_with(name, "codebook.inited"))
-        return 0;
-    return qfs_text_filter(c, name, ret_name);
+    return qfs_ends_with_any(name, unused) ? 0 : qfs_text_filter(c, name, ret_name);
 }
 
 static int put_part(struct qfs_converter *c, const char *part)
