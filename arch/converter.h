@@ -323,6 +323,9 @@ const struct qfs_recipe *qfs_kda_conv(struct qfs_converter *c, const struct qfs_
 /* head_count_kv by layer: 1 where linear_attn_config's full_attn_layers (which count from 1) has it,
  * else 0. */
 int qfs_put_kda_layers(struct qfs_converter *c);
+/* rope_parameters, those of full attention where there are several, if their rope_type is llama3; else
+ * NULL. llama.c */
+const struct qfs_json *qfs_llama3_rope(const struct qfs_converter *c);
 /* The rope_freqs tensor where rope_type is llama3; nothing otherwise. llama.c */
 int qfs_llama3_rope_factors(struct qfs_converter *c);
 

@@ -128,15 +128,21 @@ static float llama3_factor(const struct llama3_rope *rope, float exponent)
     return qfs_torch_rdiv(1.0, (1.0f - smooth) / (float)rope->factor + smooth);
 }
 
-/* Llama 3.1's frequency factors: one a pair of rotated dimensions. */
-int qfs_llama3_rope_factors_or(struct qfs_converter *c, double default_factor)
+const struct qfs_json *qfs_llama3_rope(const struct qfs_converter *c)
 {
     const struct qfs_json *full = qfs_json_get(c->rope, "full_attention");
     const struct qfs_json *params = full ? full : c->rope;
     const char *type = qfs_json_string(qfs_json_get(params, "rope_type"));
+    return type && strcasecmp(type, "llama3") == 0 ? params : NULL;
+}
+
+/* Llama 3.1's frequency factors: one a pair of rotated dimensions. */
+int qfs_llama3_rope_factors_or(struct qfs_converter *c, double default_factor)
+{
+    const struct qfs_json *params = qfs_llama3_rope(c);
     int64_t dim;
     int rc;
-    if (!type || strcasecmp(type, "llama3") != 0)
+    if (!params)
         return 0;
     if ((rc = qfs_head_dim(c, &dim)) < 0)
         return rc;

@@ -6,7 +6,6 @@
 
 #include <math.h>
 #include <string.h>
-#include <strings.h>
 
 #include "vocab/vocab.h"
 
@@ -214,15 +213,13 @@ static float rope_factor(const struct qfs_json *params, double frequency)
 
 static int extra(struct qfs_converter *c)
 {
-    const struct qfs_json *full = qfs_json_get(c->rope, "full_attention");
-    const struct qfs_json *params = full ? full : c->rope, *theta = qfs_hparam(c, "rope_theta");
+    const struct qfs_json *params = qfs_llama3_rope(c), *theta = qfs_hparam(c, "rope_theta");
     const struct qfs_json *types = qfs_hparam(c, "layer_types");
     const struct qfs_json *factors = qfs_hparam(c, "partial_rotary_factors");
-    const char *type = qfs_json_string(qfs_json_get(params, "rope_type"));
     double base = 10000.0, part = -1;
     int64_t dim;
     int rc;
-    if (!type || strcasecmp(type, "llama3") != 0)
+    if (!params)
         return 0;
     if ((rc = qfs_head_dim(c, &dim)) < 0)
         return rc;
