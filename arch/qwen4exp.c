@@ -63,19 +63,24 @@ static int place_shard(struct qfs_converter *c, const char *name, int bid)
     int64_t nparts;
     size_t count = 0;
     int rc = qfs_hparam_count(c, &nparts, "split_ngram_parts");
-    struct shard *shards = qfs_arena_array(c->arena, c->ntensors, sizeof(*shards));
-    const struct qfs_recipe **parts = qfs_arena_array(c->arena, c->ntensors, sizeof(*parts));
-    if (rc < 0 || !shards || !parts)
-        return rc < 0 ? rc : qfs_fail_memory(c->error);
+    if (rc < 0)
+        return rc;
     for (size_t i = 0; i < c->ntensors; i++) {
-        int64_t number = shard_number(c->tensors[i].name);
-        if (number >= 0)
-            shards[count++] = (struct shard){number, c->tensors[i].recipe};
+        count += shard_number(c->tensors[i].name) >= 0;
         if (strcmp(c->tensors[i].name, name) == 0)
             break;
     }
     if ((int64_t)count < nparts)
         return 0;
+    struct shard *shards = qfs_arena_array(c->arena, count, sizeof(*shards));
+    const struct qfs_recipe **parts = qfs_arena_array(c->arena, count, sizeof(*parts));
+    if (!shards || !parts)
+        return qfs_fail_memory(c->error);
+    for (size_t i = 0, n = 0; n < count; i++) {
+        int64_t number = shard_number(c->tensors[i].name);
+        if (number >= 0)
+            shards[n++] = (struct shard){number, c->tensors[i].recipe};
+    }
     qsort(shards, count, sizeof(*shards), by_number);
     for (size_t i = 0; i < count; i++)
         parts[i] = shards[i].recipe;
@@ -120,7 +125,7 @@ static int tensor(struct qfs_converter *c, const struct qfs_recipe *data, const 
 {
     static const char *const shifted[] = {
         ".ple.norm_key.weight",        ".ple.norm_query.weight",      ".ple.norm_conv.weight",
-        ".indexer.q_layernorm.weight", ".indexer.k_layernorm.weight",
+        ".indexer.q_layernorm.weight", ".indexer.k_layernorm.weight", NULL,
     };
     if (!data)
         return -c->error->code;
