@@ -7,16 +7,7 @@ static const char *const classes[] = {"ArcticForCausalLM", NULL};
 
 static int tensor(struct qfs_converter *c, const struct qfs_recipe *data, const char *name, int bid)
 {
-    int64_t nheads;
-    int rc = qfs_hparam_count(c, &nheads, "num_attention_heads");
-    if (rc < 0)
-        return rc;
-    if (qfs_ends_with(name, "k_proj.weight") &&
-        !qfs_json_is_null(qfs_hparam(c, "num_key_value_heads")) &&
-        (rc = qfs_hparam_count(c, &nheads, "num_key_value_heads")) < 0)
-        return rc;
-    if (qfs_ends_with(name, "q_proj.weight") || qfs_ends_with(name, "k_proj.weight"))
-        data = qfs_lazy_permute_heads(c, data, nheads);
+    data = qfs_permute_qk(c, data, name, false);
     if (!strstr(name, "block_sparse_moe.experts"))
         return qfs_text_tensor(c, data, name, bid);
     return qfs_expert_of(c, data, name, bid, &qfs_mixtral_experts, "num_local_experts");

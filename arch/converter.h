@@ -332,6 +332,10 @@ int qfs_llama3_rope_factors(struct qfs_converter *c);
 /* LlamaModel's: other families are made from it. llama.c */
 extern const struct qfs_family qfs_family_llama;
 int qfs_llama_filter(struct qfs_converter *c, const char *name, const char **ret_name);
+/* Rows of q_proj.weight and k_proj.weight (with `biases`: and .bias) regrouped head by head, the number
+ * of heads as config says it; other tensors as they are. */
+const struct qfs_recipe *qfs_permute_qk(struct qfs_converter *c, const struct qfs_recipe *data,
+                                        const char *name, bool biases);
 int qfs_llama_tensor(struct qfs_converter *c, const struct qfs_recipe *data, const char *name,
                      int bid);
 int qfs_llama_keys(struct qfs_converter *c);

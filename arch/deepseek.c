@@ -101,18 +101,7 @@ static int deepseek_keys(struct qfs_converter *c)
 static int deepseek_tensor(struct qfs_converter *c, const struct qfs_recipe *data, const char *name,
                            int bid)
 {
-    int64_t nheads;
-    int rc = qfs_hparam_count(c, &nheads, "num_attention_heads");
-    if (rc < 0)
-        return rc;
-    if (qfs_ends_with(name, "q_proj.weight") || qfs_ends_with(name, "q_proj.bias"))
-        data = qfs_lazy_permute_heads(c, data, nheads);
-    if (qfs_ends_with(name, "k_proj.weight") || qfs_ends_with(name, "k_proj.bias")) {
-        if (!qfs_json_is_null(qfs_hparam(c, "num_key_value_heads")) &&
-            (rc = qfs_hparam_count(c, &nheads, "num_key_value_heads")) < 0)
-            return rc;
-        data = qfs_lazy_permute_heads(c, data, nheads);
-    }
+    data = qfs_permute_qk(c, data, name, true);
     if (!strstr(name, "mlp.experts"))
         return qfs_text_tensor(c, data, name, bid);
     return qfs_expert_of(c, data, name, bid, &qfs_mlp_experts, "n_routed_experts");

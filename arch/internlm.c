@@ -65,18 +65,7 @@ static int internlm3_filter(struct qfs_converter *c, const char *name, const cha
 static int internlm3_tensor(struct qfs_converter *c, const struct qfs_recipe *data,
                             const char *name, int bid)
 {
-    bool q = qfs_ends_with(name, "q_proj.weight") || qfs_ends_with(name, "q_proj.bias");
-    bool k = qfs_ends_with(name, "k_proj.weight") || qfs_ends_with(name, "k_proj.bias");
-    int64_t nheads;
-    int rc;
-    if (q || k) {
-        bool own = k && !qfs_json_is_null(qfs_hparam(c, "num_key_value_heads"));
-        if ((rc = qfs_hparam_count(c, &nheads,
-                                   own ? "num_key_value_heads" : "num_attention_heads")) < 0)
-            return rc;
-        data = qfs_lazy_permute_heads(c, data, nheads);
-    }
-    return qfs_text_tensor(c, data, name, bid);
+    return qfs_text_tensor(c, qfs_permute_qk(c, data, name, true), name, bid);
 }
 
 static int internlm3_vocab(struct qfs_converter *c)

@@ -41,28 +41,29 @@ int qfs_llama_filter(struct qfs_converter *c, const char *name, const char **ret
     return qfs_text_filter(c, name, ret_name);
 }
 
+const struct qfs_recipe *qfs_permute_qk(struct qfs_converter *c, const struct qfs_recipe *data,
+                                        const char *name, bool biases)
+{
+    bool query =
+        qfs_ends_with(name, "q_proj.weight") || (biases && qfs_ends_with(name, "q_proj.bias"));
+    bool key =
+        qfs_ends_with(name, "k_proj.weight") || (biases && qfs_ends_with(name, "k_proj.bias"));
+    bool own = key && !qfs_json_is_null(qfs_hparam_any(c, "n_kv_heads", "num_key_value_heads"));
+    int64_t nheads;
+    if (!query && !key)
+        return data;
+    int rc = own ? qfs_hparam_count(c, &nheads, "n_kv_heads", "num_key_value_heads")
+                 : qfs_hparam_count(c, &nheads, "n_heads", "num_attention_heads");
+    return rc < 0 ? NULL : qfs_lazy_permute_heads(c, data, nheads);
+}
+
 int qfs_llama_tensor(struct qfs_converter *c, const struct qfs_recipe *data, const char *name,
                      int bid)
 {
-    static const char *const head_names[] = {"n_heads", "num_attention_heads", NULL};
-    static const char *const kv_names[] = {"n_kv_heads", "num_key_value_heads", NULL};
-    int64_t nheads;
-    int rc = qfs_hparam_size(c, head_names, &nheads);
-    if (rc < 0)
-        return rc;
     if (strcmp(c->hf_class, "LlamaModel") == 0 &&
         !(name = qfs_arena_printf(c->arena, "model.%s", name)))
         return qfs_fail_memory(c->error);
-    if (qfs_ends_with(name, "q_proj.weight") || qfs_ends_with(name, "q_proj.bias"))
-        data = qfs_lazy_permute_heads(c, data, nheads);
-    if (qfs_ends_with(name, "k_proj.weight") || qfs_ends_with(name, "k_proj.bias")) {
-        if (!qfs_json_is_null(qfs_hparam_first(c, kv_names)) &&
-            (rc = qfs_hparam_size(c, kv_names, &nheads)) < 0)
-            return rc;
-        data = qfs_lazy_permute_heads(c, data, nheads);
-    }
-    if (!data)
-        return -c->error->code;
+    data = qfs_permute_qk(c, data, name, true);
     if (!strstr(name, "block_sparse_moe.experts"))
         return qfs_text_tensor(c, data, name, bid);
     return qfs_expert_of(c, data, name, bid, &qfs_mixtral_experts, "num_local_experts");
@@ -174,18 +175,10 @@ int qfs_llama3_rope_factors(struct qfs_converter *c)
 static int nvfp4(struct qfs_converter *c, const char *name, const struct qfs_recipe **weight,
                  const struct qfs_recipe **scale)
 {
-    static const char *const head_names[] = {"n_heads", "num_attention_heads", NULL};
-    static const char *const kv_names[] = {"n_kv_heads", "num_key_value_heads", NULL};
-    bool query = qfs_ends_with(name, "q_proj.weight"), key = qfs_ends_with(name, "k_proj.weight");
-    int64_t nheads;
-    int rc;
-    if ((!query && !key) || qfs_json_is_null(qfs_hparam_first(c, head_names)))
+    if (qfs_json_is_null(qfs_hparam_any(c, "n_heads", "num_attention_heads")))
         return 0;
-    bool own = key && !qfs_json_is_null(qfs_hparam_first(c, kv_names));
-    if ((rc = qfs_hparam_size(c, own ? kv_names : head_names, &nheads)) < 0)
-        return rc;
-    *weight = qfs_lazy_permute_heads(c, *weight, nheads);
-    *scale = qfs_lazy_permute_heads(c, *scale, nheads);
+    *weight = qfs_permute_qk(c, *weight, name, false);
+    *scale = qfs_permute_qk(c, *scale, name, false);
     return *weight && *scale ? 0 : -c->error->code;
 }
 

@@ -56,17 +56,7 @@ static int minicpm_extra(struct qfs_converter *c)
 static int minicpm_tensor(struct qfs_converter *c, const struct qfs_recipe *data, const char *name,
                           int bid)
 {
-    bool q = qfs_ends_with(name, "q_proj.weight"), k = qfs_ends_with(name, "k_proj.weight");
-    int64_t nheads;
-    int rc;
-    if (q || k) {
-        bool own = k && !qfs_json_is_null(qfs_hparam(c, "num_key_value_heads"));
-        if ((rc = qfs_hparam_count(c, &nheads,
-                                   own ? "num_key_value_heads" : "num_attention_heads")) < 0)
-            return rc;
-        data = qfs_lazy_permute_heads(c, data, nheads);
-    }
-    return qfs_text_tensor(c, data, name, bid);
+    return qfs_text_tensor(c, qfs_permute_qk(c, data, name, false), name, bid);
 }
 
 static int minicpm_keys(struct qfs_converter *c)

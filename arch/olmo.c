@@ -11,28 +11,16 @@ static const char *const seed_oss_classes[] = {"SeedOssForCausalLM", NULL};
 static int olmo_tensor(struct qfs_converter *c, const struct qfs_recipe *data, const char *name,
                        int bid)
 {
-    int64_t nheads;
-    int rc = qfs_hparam_count(c, &nheads, "num_attention_heads");
-    if (rc < 0)
-        return rc;
-    if (qfs_ends_with(name, "k_proj.weight") &&
-        !qfs_json_is_null(qfs_hparam(c, "num_key_value_heads")) &&
-        (rc = qfs_hparam_count(c, &nheads, "num_key_value_heads")) < 0)
-        return rc;
-    if (qfs_ends_with(name, "q_proj.weight") || qfs_ends_with(name, "k_proj.weight"))
-        data = qfs_lazy_permute_heads(c, data, nheads);
-    return qfs_text_tensor(c, data, name, bid);
+    return qfs_text_tensor(c, qfs_permute_qk(c, data, name, false), name, bid);
 }
 
 static int olmo_keys(struct qfs_converter *c)
 {
-    static const struct qfs_param clamp[] = {{"attention.clamp_kqv", QFS_PARAM_F32, {"clip_qkv"}},
-                                             {NULL}};
     int rc = qfs_text_keys(c);
     if (rc < 0)
         return rc;
     qfs_put_f32(c, "attention.layer_norm_epsilon", 1e-5);
-    return qfs_put_params(c, clamp);
+    return qfs_put_one(c, "attention.clamp_kqv", QFS_PARAM_F32, {"clip_qkv"});
 }
 
 const struct qfs_family qfs_family_olmo = {
