@@ -153,8 +153,7 @@ static int expert_model_tensor(struct qfs_converter *c, const struct qfs_recipe 
                                const char *name, int bid, bool *ret_done)
 {
     const struct qfs_hybrid *h = qfs_hybrid_of(c);
-    int64_t nexperts, ngroups = QFS_MAX(h->sizes.ngroups, (int64_t)1);
-    int rc;
+    int64_t ngroups = QFS_MAX(h->sizes.ngroups, (int64_t)1);
     *ret_done = true;
     if (!data)
         return -c->error->code;
@@ -170,11 +169,8 @@ static int expert_model_tensor(struct qfs_converter *c, const struct qfs_recipe 
         const int64_t shape[] = {ngroups, qfs_recipe_count(data) / ngroups};
         return qfs_text_tensor(c, qfs_lazy_reshape(c, data, 2, shape), name, bid);
     }
-    if (strstr(name, "mixer.experts")) {
-        if ((rc = qfs_hparam_count(c, &nexperts, "n_routed_experts")) < 0)
-            return rc;
-        return qfs_expert_tensor(c, data, name, bid, nexperts, &experts);
-    }
+    if (strstr(name, "mixer.experts"))
+        return qfs_expert_of(c, data, name, bid, &experts, "n_routed_experts");
     *ret_done = false;
     return 0;
 }

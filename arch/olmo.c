@@ -33,11 +33,11 @@ const struct qfs_family qfs_family_olmo = {
 /* OLMo 3: all layers slide but each fourth, unless config says which. */
 static int olmo2_keys(struct qfs_converter *c)
 {
-    static const struct qfs_key_rule window[] = {
-        {QFS_RULE_U32, "attention.sliding_window", {"sliding_window"}}, {QFS_RULE_END}};
     int64_t nlayers;
     int rc = qfs_text_keys(c);
-    if (rc < 0 || !qfs_hparam(c, "sliding_window") || (rc = qfs_put_rules(c, window)) < 0)
+    if (rc < 0 || !qfs_hparam(c, "sliding_window") ||
+        (rc = qfs_put_one(c, "attention.sliding_window", QFS_PARAM_U32, {"sliding_window"}, true)) <
+            0)
         return rc;
     if (qfs_hparam(c, "layer_types"))
         return qfs_put_sliding_layers(c);

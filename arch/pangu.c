@@ -17,13 +17,10 @@ static int tensor(struct qfs_converter *c, const struct qfs_recipe *data, const 
 
 static int keys(struct qfs_converter *c)
 {
-    static const struct qfs_param size[] = {
-        {"vocab_size", QFS_PARAM_U32, {"vocab_size"}, true},
-        {NULL},
-    };
     int64_t dim;
     int rc = qfs_text_keys(c);
-    if (rc < 0 || (rc = qfs_put_params(c, size)) < 0 || (rc = qfs_head_dim(c, &dim)) < 0)
+    if (rc < 0 || (rc = qfs_put_one(c, "vocab_size", QFS_PARAM_U32, {"vocab_size"}, true)) < 0 ||
+        (rc = qfs_head_dim(c, &dim)) < 0)
         return rc;
     qfs_put_u32(c, "rope.dimension_count", dim);
     if (qfs_json_is_null(qfs_hparam(c, "head_dim"))) {

@@ -58,10 +58,6 @@ const struct qfs_family qfs_family_phi2 = {
 
 static int phi3_keys(struct qfs_converter *c)
 {
-    static const struct qfs_key_rule context[] = {
-        {QFS_RULE_U32, "context_length", {"n_positions", "max_position_embeddings"}},
-        {QFS_RULE_END},
-    };
     static const struct qfs_key_rule sizes[] = {
         {QFS_RULE_U32, "embedding_length", {"hidden_size", "n_embd"}},
         {QFS_RULE_U32_OR_LIST, "feed_forward_length", {"intermediate_size"}},
@@ -76,7 +72,9 @@ static int phi3_keys(struct qfs_converter *c)
     const struct qfs_json no_window = {.kind = QFS_JSON_INT};
     int64_t dims = 0;
     int rc = rotated(c, 1.0, &dims);
-    if (rc < 0 || (rc = qfs_put_rules(c, context)) < 0 ||
+    if (rc < 0 ||
+        (rc = qfs_put_one(c, "context_length", QFS_PARAM_U32,
+                          {"n_positions", "max_position_embeddings"}, true)) < 0 ||
         (rc = qfs_put_param(c, "rope.scaling.original_context_length", QFS_PARAM_U32,
                             qfs_json_get(c->rope, "original_max_position_embeddings"))) < 0 ||
         (rc = qfs_put_rules(c, sizes)) < 0)
@@ -157,11 +155,10 @@ static int phimoe_keys(struct qfs_converter *c)
 static int phimoe_tensor(struct qfs_converter *c, const struct qfs_recipe *data, const char *name,
                          int bid)
 {
-    int64_t nexperts;
-    if (!strstr(name, "block_sparse_moe.experts"))
-        return qfs_text_tensor(c, data, name, bid);
-    int rc = qfs_hparam_count(c, &nexperts, "num_local_experts", "num_experts");
-    return rc < 0 ? rc : qfs_expert_tensor(c, data, name, bid, nexperts, &qfs_moe_experts);
+    return strstr(name, "block_sparse_moe.experts")
+               ? qfs_expert_of(c, data, name, bid, &qfs_moe_experts, "num_local_experts",
+                               "num_experts")
+               : qfs_text_tensor(c, data, name, bid);
 }
 
 const struct qfs_family qfs_family_phimoe = {

@@ -142,10 +142,6 @@ static int put_heads(struct qfs_converter *c)
 
 static int plamo2_keys(struct qfs_converter *c)
 {
-    static const struct qfs_key_rule vocab_size[] = {
-        {QFS_RULE_U32, "vocab_size", {"vocab_size"}},
-        {QFS_RULE_END},
-    };
     static const struct qfs_key_rule sizes[] = {
         {QFS_RULE_U32_OR, "context_length", {"max_position_embeddings"}, 2048},
         {QFS_RULE_U32_OR, "embedding_length", {"hidden_size"}, 4096},
@@ -170,8 +166,8 @@ static int plamo2_keys(struct qfs_converter *c)
     int64_t nheads, dim;
     double base;
     int rc;
-    if ((rc = qfs_put_rules(c, vocab_size)) < 0 || (rc = put_heads(c)) < 0 ||
-        (rc = qfs_put_rules(c, sizes)) < 0 ||
+    if ((rc = qfs_put_one(c, "vocab_size", QFS_PARAM_U32, {"vocab_size"}, true)) < 0 ||
+        (rc = put_heads(c)) < 0 || (rc = qfs_put_rules(c, sizes)) < 0 ||
         (rc = qfs_rope_number(c, "rope_theta", 10000, &base)) < 0 ||
         (rc = qfs_hparam_count_or(c, "mamba_num_heads", 64, &nheads)) < 0 ||
         (rc = qfs_hparam_count_or(c, "hidden_size_per_head", 128, &dim)) < 0)
@@ -212,14 +208,11 @@ static int plamo3_tensor(struct qfs_converter *c, const struct qfs_recipe *data,
 
 static int plamo3_keys(struct qfs_converter *c)
 {
-    static const struct qfs_key_rule size[] = {
-        {QFS_RULE_U32, "vocab_size", {"vocab_size"}},
-        {QFS_RULE_END},
-    };
     const struct qfs_json *window = qfs_hparam_any(c, "window_size", "sliding_window");
     const struct qfs_json *pattern = qfs_hparam(c, "sliding_window_pattern");
     int rc = qfs_text_keys(c);
-    if (rc < 0 || (rc = qfs_put_rules(c, size)) < 0 || qfs_json_is_null(window))
+    if (rc < 0 || (rc = qfs_put_one(c, "vocab_size", QFS_PARAM_U32, {"vocab_size"}, true)) < 0 ||
+        qfs_json_is_null(window))
         return rc;
     if ((rc = qfs_put_param(c, "attention.sliding_window", QFS_PARAM_U32, window)) < 0)
         return rc;

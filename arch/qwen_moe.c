@@ -43,9 +43,6 @@ static int split_gate_up(struct qfs_converter *c, const struct qfs_recipe *data,
 int qfs_qwen_moe_tensor(struct qfs_converter *c, const struct qfs_recipe *data, const char *name,
                         int bid)
 {
-    static const char *const expert_names[] = {"num_local_experts", "num_experts", NULL};
-    int64_t nexperts;
-    int rc;
     if (qfs_ends_with(name, "mlp.experts.down_proj"))
         return (name = rename_tail(c, name, ".down_proj", ".down_proj.weight"))
                    ? qfs_text_tensor(c, data, name, bid)
@@ -55,11 +52,7 @@ int qfs_qwen_moe_tensor(struct qfs_converter *c, const struct qfs_recipe *data, 
     if (qfs_ends_with(name, "mlp.experts.gate_up_proj") ||
         qfs_ends_with(name, "mlp.experts.gate_up_proj.weight"))
         return split_gate_up(c, data, name, bid);
-    if (!strstr(name, "experts"))
-        return qfs_text_tensor(c, data, name, bid);
-    if ((rc = qfs_hparam_size(c, expert_names, &nexperts)) < 0)
-        return rc;
-    return qfs_expert_tensor(c, data, name, bid, nexperts, &qfs_mlp_experts);
+    return qfs_mlp_experts_tensor(c, data, name, bid);
 }
 
 int qfs_qwen_moe_keys(struct qfs_converter *c)

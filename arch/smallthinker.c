@@ -13,15 +13,11 @@ static const struct qfs_expert_layout experts = {
 
 static int tensor(struct qfs_converter *c, const struct qfs_recipe *data, const char *name, int bid)
 {
-    int64_t nexperts;
-    int rc;
     if (!strstr(name, "experts"))
         return qfs_text_tensor(c, data, name, bid);
-    if (qfs_json_truthy(qfs_hparam(c, "moe_num_primary_experts")))
-        rc = qfs_hparam_count(c, &nexperts, "moe_num_primary_experts");
-    else
-        rc = qfs_hparam_count(c, &nexperts, "num_local_experts", "num_experts");
-    return rc < 0 ? rc : qfs_expert_tensor(c, data, name, bid, nexperts, &experts);
+    return qfs_json_truthy(qfs_hparam(c, "moe_num_primary_experts"))
+               ? qfs_expert_of(c, data, name, bid, &experts, "moe_num_primary_experts")
+               : qfs_expert_of(c, data, name, bid, &experts, "num_local_experts", "num_experts");
 }
 
 /* The window, where some layer has one. */

@@ -121,8 +121,6 @@ static int put_layers(struct qfs_converter *c)
     int32_t *heads = qfs_arena_array(c->arena, count, sizeof(*heads));
     int32_t *groups = qfs_arena_array(c->arena, count, sizeof(*groups));
     uint8_t *windows = qfs_arena_array(c->arena, count, sizeof(*windows));
-    static const struct qfs_param window[] = {
-        {"attention.sliding_window", QFS_PARAM_U32, {"sliding_window"}, true}, {NULL}};
     if (!heads || !groups || !windows)
         return qfs_fail_memory(c->error);
     for (int64_t i = 0; i < c->block_count; i++) {
@@ -132,7 +130,8 @@ static int put_layers(struct qfs_converter *c)
     }
     qfs_put_i32s(c, "attention.head_count", heads, count);
     qfs_put_i32s(c, "attention.head_count_kv", groups, count);
-    if ((rc = qfs_put_params(c, window)) < 0)
+    if ((rc = qfs_put_one(c, "attention.sliding_window", QFS_PARAM_U32, {"sliding_window"}, true)) <
+        0)
         return rc;
     qfs_put_bools(c, "attention.sliding_window_pattern", windows, count);
     return 0;

@@ -45,10 +45,6 @@ static int keys(struct qfs_converter *c)
         {QFS_RULE_F32, "attention.layer_norm_rms_epsilon", {"layer_norm_epsilon"}},
         {QFS_RULE_END},
     };
-    static const struct qfs_key_rule start[] = {
-        {QFS_RULE_U32, "decoder_start_token_id", {"decoder_start_token_id"}},
-        {QFS_RULE_END},
-    };
     const struct qfs_json *nctx = qfs_hparam(c, "n_positions");
     const struct qfs_json *decoder = qfs_hparam(c, "num_decoder_layers");
     bool whole = strcmp(c->arch, "t5") == 0;
@@ -62,7 +58,9 @@ static int keys(struct qfs_converter *c)
     if (whole && !qfs_json_is_null(decoder) &&
         (rc = qfs_put_param(c, "decoder_block_count", QFS_PARAM_U32, decoder)) < 0)
         return rc;
-    if ((rc = qfs_put_rules(c, after)) < 0 || (whole && (rc = qfs_put_rules(c, start)) < 0))
+    if ((rc = qfs_put_rules(c, after)) < 0 ||
+        (whole && (rc = qfs_put_one(c, "decoder_start_token_id", QFS_PARAM_U32,
+                                    {"decoder_start_token_id"}, true)) < 0))
         return rc;
     qfs_put_file_type(c);
     return 0;
