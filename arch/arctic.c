@@ -24,15 +24,10 @@ static int keys(struct qfs_converter *c)
     return 0;
 }
 
-static int vocab(struct qfs_converter *c)
-{
-    return qfs_vocab_arctic(c->out, c->hparams, c->error);
-}
-
 const struct qfs_family qfs_family_arctic = {
     .arch = "arctic",
     .hf_classes = classes,
     .tensor = tensor,
     .keys = keys,
-    .vocab = vocab,
+    .vocab_method = qfs_vocab_arctic,
 };

@@ -38,11 +38,6 @@ static const struct qfs_recipe *permute(struct qfs_converter *c, const struct qf
     return qfs_lazy_permute_heads(c, data, nheads == nheads_kv ? nheads : nheads / nheads_kv);
 }
 
-static int sentencepiece(struct qfs_converter *c)
-{
-    return qfs_vocab_sentencepiece(c->out, c->hparams, c->error);
-}
-
 /* -- Baichuan --------------------------------------------------------------------------------------- */
 
 /* The converter calls itself over again for every tensor but W_pack, until Python stops it. */
@@ -77,17 +72,12 @@ static int xverse_tensor(struct qfs_converter *c, const struct qfs_recipe *data,
     return qfs_text_tensor(c, data, name, bid);
 }
 
-static int xverse_vocab(struct qfs_converter *c)
-{
-    return qfs_vocab_xverse(c->out, c->hparams, c->error);
-}
-
 const struct qfs_family qfs_family_xverse = {
     .arch = "xverse",
     .hf_classes = xverse_classes,
     .tensor = xverse_tensor,
     .keys = llama_keys,
-    .vocab = xverse_vocab,
+    .vocab_method = qfs_vocab_xverse,
 };
 
 /* -- Orion ------------------------------------------------------------------------------------------ */
@@ -114,5 +104,5 @@ const struct qfs_family qfs_family_orion = {
     .arch = "orion",
     .hf_classes = orion_classes,
     .rules = orion_rules,
-    .vocab = sentencepiece,
+    .vocab_method = qfs_vocab_sentencepiece,
 };

@@ -180,7 +180,6 @@ static int run(struct qfs_converter *c)
 {
     int (*begin)(struct qfs_converter *) = NULL;
     int (*extra)(struct qfs_converter *) = NULL, (*finish)(struct qfs_converter *) = NULL;
-    int (*vocab)(struct qfs_converter *) = NULL;
     bool mmproj = c->out->product == QFS_PRODUCT_MMPROJ, lora = c->model->adapter;
     uint64_t nparams[3];
     int64_t nexperts;
@@ -193,7 +192,6 @@ static int run(struct qfs_converter *c)
     begin = QFS_HOOK(c, begin);
     extra = QFS_HOOK(c, extra);
     finish = QFS_HOOK(c, finish);
-    vocab = QFS_HOOK(c, vocab);
     if (begin && (rc = begin(c)) < 0)
         return rc;
     c->out->arch = c->arch;
@@ -234,7 +232,7 @@ static int run(struct qfs_converter *c)
     if ((rc = (lora ? qfs_lora_keys : qfs_put_keys)(c)) < 0)
         return rc;
     qfs_kv_u32(&c->out->kvs, "general.quantization_version", 2);
-    if (!mmproj && !lora && (rc = (vocab ? vocab : qfs_text_vocab)(c)) < 0)
+    if (!mmproj && !lora && (rc = qfs_put_vocab(c)) < 0)
         return rc;
     return c->out->kvs.failed ? qfs_fail_memory(c->error) : 0;
 }

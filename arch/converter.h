@@ -90,7 +90,10 @@ struct qfs_family {
     /* set_gguf_parameters, all of it: as a hook, or as a table. */
     int (*keys)(struct qfs_converter *c);
     const struct qfs_key_rule *rules;
+    /* set_vocab: as a hook, or as one of the functions that it would only call. */
     int (*vocab)(struct qfs_converter *c);
+    int (*vocab_method)(struct qfs_conversion *conversion, const struct qfs_json *hparams,
+                        struct qfs_error *error);
 };
 
 enum {
@@ -380,6 +383,8 @@ int qfs_longrope_factors(struct qfs_converter *c, int64_t dim);
 int qfs_text_filter(struct qfs_converter *c, const char *name, const char **ret_name);
 int qfs_text_keys(struct qfs_converter *c);
 int qfs_text_vocab(struct qfs_converter *c);
+/* set_vocab of the family. */
+int qfs_put_vocab(struct qfs_converter *c);
 int qfs_text_tensor(struct qfs_converter *c, const struct qfs_recipe *data, const char *name,
                     int bid);
 

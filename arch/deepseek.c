@@ -107,17 +107,12 @@ static int deepseek_tensor(struct qfs_converter *c, const struct qfs_recipe *dat
     return qfs_expert_of(c, data, name, bid, &qfs_mlp_experts, "n_routed_experts");
 }
 
-static int sentencepiece_or_gpt2(struct qfs_converter *c)
-{
-    return qfs_vocab_sentencepiece_or_gpt2(c->out, c->hparams, c->error);
-}
-
 const struct qfs_family qfs_family_deepseek = {
     .arch = "deepseek",
     .hf_classes = deepseek_classes,
     .tensor = deepseek_tensor,
     .keys = deepseek_keys,
-    .vocab = sentencepiece_or_gpt2,
+    .vocab_method = qfs_vocab_sentencepiece_or_gpt2,
 };
 
 /* -- DeepSeek V2, V3 ---------------------------------------------------------------------------------- */

@@ -24,17 +24,7 @@ static int put_rotated(struct qfs_converter *c)
     return rc;
 }
 
-static int glm_vocab(struct qfs_converter *c)
-{
-    return qfs_vocab_glm(c->out, c->hparams, c->error);
-}
-
 /* -- GLM 4 -------------------------------------------------------------------------------------------- */
-
-static int glm4_vocab(struct qfs_converter *c)
-{
-    return qfs_vocab_glmedge(c->out, c->hparams, c->error);
-}
 
 static int glm4_keys(struct qfs_converter *c)
 {
@@ -96,7 +86,7 @@ const struct qfs_family qfs_family_glm4 = {
     .hf_classes = glm4_classes,
     .tensor = glm4_tensor,
     .keys = glm4_keys,
-    .vocab = glm4_vocab,
+    .vocab_method = qfs_vocab_glmedge,
 };
 
 static int glm_ocr_keys(struct qfs_converter *c)
@@ -162,7 +152,7 @@ const struct qfs_family qfs_family_glm4moe = {
     .begin = glm4moe_begin,
     .tensor = glm4moe_tensor,
     .keys = glm4moe_keys,
-    .vocab = glm_vocab,
+    .vocab_method = qfs_vocab_glm,
 };
 
 static int solar_vocab(struct qfs_converter *c)
@@ -217,7 +207,7 @@ const struct qfs_family qfs_family_glm4moe_lite = {
     .begin = qfs_begin_with_nextn,
     .tensor = lite_tensor,
     .keys = lite_keys,
-    .vocab = glm_vocab,
+    .vocab_method = qfs_vocab_glm,
 };
 
 static int dsa_keys(struct qfs_converter *c)
@@ -240,5 +230,5 @@ const struct qfs_family qfs_family_glm_dsa = {
     .begin = qfs_begin_with_nextn,
     .tensor = qfs_deepseek2_tensor,
     .keys = dsa_keys,
-    .vocab = glm_vocab,
+    .vocab_method = qfs_vocab_glm,
 };

@@ -47,11 +47,6 @@ static int internlm2_tensor(struct qfs_converter *c, const struct qfs_recipe *da
     return strstr(name, fused) ? split_qkv(c, data, bid) : qfs_text_tensor(c, data, name, bid);
 }
 
-static int internlm2_vocab(struct qfs_converter *c)
-{
-    return qfs_vocab_internlm2(c->out, c->hparams, c->error);
-}
-
 /* -- InternLM 3 --------------------------------------------------------------------------------------- */
 
 static int internlm3_filter(struct qfs_converter *c, const char *name, const char **ret_name)
@@ -68,16 +63,11 @@ static int internlm3_tensor(struct qfs_converter *c, const struct qfs_recipe *da
     return qfs_text_tensor(c, qfs_permute_qk(c, data, name, true), name, bid);
 }
 
-static int internlm3_vocab(struct qfs_converter *c)
-{
-    return qfs_vocab_internlm3(c->out, c->hparams, c->error);
-}
-
 const struct qfs_family qfs_family_internlm2 = {
     .arch = "internlm2",
     .hf_classes = internlm2_classes,
     .tensor = internlm2_tensor,
-    .vocab = internlm2_vocab,
+    .vocab_method = qfs_vocab_internlm2,
 };
 
 const struct qfs_family qfs_family_internlm3 = {
@@ -86,5 +76,5 @@ const struct qfs_family qfs_family_internlm3 = {
     .filter = internlm3_filter,
     .tensor = internlm3_tensor,
     .keys = qfs_llama_keys,
-    .vocab = internlm3_vocab,
+    .vocab_method = qfs_vocab_internlm3,
 };

@@ -39,11 +39,6 @@ int qfs_longrope_factors(struct qfs_converter *c, int64_t dim)
     return rc < 0 ? rc : put_factors(c, brief, "rope_factors_short");
 }
 
-static int vocab(struct qfs_converter *c)
-{
-    return qfs_vocab_sentencepiece(c->out, c->hparams, c->error);
-}
-
 /* -- MiniCPM and MiniCPM 4 ---------------------------------------------------------------------------- */
 
 static int minicpm_extra(struct qfs_converter *c)
@@ -125,7 +120,7 @@ const struct qfs_family qfs_family_minicpm = {
     .extra = minicpm_extra,
     .tensor = minicpm_tensor,
     .keys = minicpm_keys,
-    .vocab = vocab,
+    .vocab_method = qfs_vocab_sentencepiece,
 };
 
 const struct qfs_family qfs_family_minicpm3 = {
@@ -133,5 +128,5 @@ const struct qfs_family qfs_family_minicpm3 = {
     .hf_classes = minicpm3_classes,
     .extra = minicpm3_extra,
     .keys = minicpm3_keys,
-    .vocab = vocab,
+    .vocab_method = qfs_vocab_sentencepiece,
 };

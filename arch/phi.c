@@ -126,17 +126,12 @@ static int phi3_extra(struct qfs_converter *c)
     return qfs_longrope_factors(c, dims);
 }
 
-static int phi3_vocab(struct qfs_converter *c)
-{
-    return qfs_vocab_phi3(c->out, c->hparams, c->error);
-}
-
 const struct qfs_family qfs_family_phi3 = {
     .arch = "phi3",
     .hf_classes = phi3_classes,
     .extra = phi3_extra,
     .keys = phi3_keys,
-    .vocab = phi3_vocab,
+    .vocab_method = qfs_vocab_phi3,
 };
 
 /* -- experts ---------------------------------------------------------------------------------------- */

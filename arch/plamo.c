@@ -55,17 +55,12 @@ static const struct qfs_key_rule rules[] = {
     {QFS_RULE_END},
 };
 
-static int vocab(struct qfs_converter *c)
-{
-    return qfs_vocab_sentencepiece(c->out, c->hparams, c->error);
-}
-
 const struct qfs_family qfs_family_plamo = {
     .arch = "plamo",
     .hf_classes = classes,
     .tensor = tensor,
     .rules = rules,
-    .vocab = vocab,
+    .vocab_method = qfs_vocab_sentencepiece,
 };
 
 /* -- PLaMo 2 ---------------------------------------------------------------------------------------- */
@@ -179,17 +174,12 @@ static int plamo2_keys(struct qfs_converter *c)
     return qfs_put_rules(c, rest);
 }
 
-static int plamo2_vocab(struct qfs_converter *c)
-{
-    return qfs_vocab_plamo(c->out, c->hparams, c->error);
-}
-
 const struct qfs_family qfs_family_plamo2 = {
     .arch = "plamo2",
     .hf_classes = plamo2_classes,
     .tensor = plamo2_tensor,
     .keys = plamo2_keys,
-    .vocab = plamo2_vocab,
+    .vocab_method = qfs_vocab_plamo,
 };
 
 /* -- PLaMo 3 ---------------------------------------------------------------------------------------- */

@@ -29,22 +29,10 @@ static int keys(struct qfs_converter *c)
     return rc < 0 ? rc : qfs_put_pooling(c);
 }
 
-/* SentencePiece where there is a tokenizer.model, byte-level BPE otherwise. */
-static int vocab(struct qfs_converter *c)
-{
-    return qfs_vocab_sentencepiece_or_gpt2(c->out, c->hparams, c->error);
-}
-
-/* A tiktoken file, and code. */
-static int qwen_vocab(struct qfs_converter *c)
-{
-    return qfs_vocab_qwen(c->out, c->hparams, c->error);
-}
-
 const struct qfs_family qfs_family_qwen = {
     .arch = "qwen",
     .hf_classes = qwen_classes,
-    .vocab = qwen_vocab,
+    .vocab_method = qfs_vocab_qwen,
 };
 
 const struct qfs_family qfs_family_qwen2 = {
@@ -52,7 +40,7 @@ const struct qfs_family qfs_family_qwen2 = {
     .hf_classes = qwen2_classes,
     .tensor = tensor,
     .keys = keys,
-    .vocab = vocab,
+    .vocab_method = qfs_vocab_sentencepiece_or_gpt2,
 };
 
 /* -- Qwen 3 ------------------------------------------------------------------------------------------- */
@@ -180,7 +168,8 @@ int qfs_qwen3_keys(struct qfs_converter *c)
 
 int qfs_qwen3_vocab(struct qfs_converter *c)
 {
-    return is_interns1(c) ? qfs_vocab_interns1(c->out, c->hparams, c->error) : vocab(c);
+    return is_interns1(c) ? qfs_vocab_interns1(c->out, c->hparams, c->error)
+                          : qfs_vocab_sentencepiece_or_gpt2(c->out, c->hparams, c->error);
 }
 
 int qfs_qwen3moe_vocab(struct qfs_converter *c)

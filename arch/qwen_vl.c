@@ -28,11 +28,6 @@ static int qwen3vl_filter(struct qfs_converter *c, const char *name, const char 
     return qfs_text_filter(c, name, ret_name);
 }
 
-static int vocab(struct qfs_converter *c)
-{
-    return qfs_vocab_sentencepiece_or_gpt2(c->out, c->hparams, c->error);
-}
-
 /* Layers of the vision tower whose output goes into the text model's first layers. */
 static int put_deepstack(struct qfs_converter *c, const struct qfs_json *owner)
 {
@@ -133,7 +128,7 @@ const struct qfs_family qfs_family_qwen2vl = {
     .arch = "qwen2vl",
     .hf_classes = qwen2vl_classes,
     .filter = qwen2vl_filter,
-    .vocab = vocab,
+    .vocab_method = qfs_vocab_sentencepiece_or_gpt2,
 };
 
 const struct qfs_family qfs_family_qwen3vl = {

@@ -173,17 +173,12 @@ static int rwkv6_keys(struct qfs_converter *c)
     return 0;
 }
 
-static int world_vocab(struct qfs_converter *c)
-{
-    return qfs_vocab_rwkv_world(c->out, c->hparams, c->error);
-}
-
 const struct qfs_family qfs_family_rwkv6 = {
     .arch = "rwkv6",
     .hf_classes = rwkv6_classes,
     .tensor = rwkv6_tensor,
     .keys = rwkv6_keys,
-    .vocab = world_vocab,
+    .vocab_method = qfs_vocab_rwkv_world,
 };
 
 /* -- QRWKV 6 ---------------------------------------------------------------------------------------- */
@@ -219,17 +214,12 @@ static int qrwkv6_keys(struct qfs_converter *c)
     return 0;
 }
 
-static int qwen_vocab(struct qfs_converter *c)
-{
-    return qfs_vocab_sentencepiece_or_gpt2(c->out, c->hparams, c->error);
-}
-
 const struct qfs_family qfs_family_rwkv6qwen2 = {
     .arch = "rwkv6qwen2",
     .hf_classes = qrwkv6_classes,
     .tensor = rwkv6_tensor,
     .keys = qrwkv6_keys,
-    .vocab = qwen_vocab,
+    .vocab_method = qfs_vocab_sentencepiece_or_gpt2,
 };
 
 /* -- RWKV 7 ----------------------------------------------------------------------------------------- */
@@ -383,7 +373,7 @@ const struct qfs_family qfs_family_rwkv7 = {
     .filter = rwkv7_filter,
     .tensor = rwkv7_tensor,
     .keys = rwkv7_keys,
-    .vocab = world_vocab,
+    .vocab_method = qfs_vocab_rwkv_world,
 };
 
 /* -- ARWKV 7 ---------------------------------------------------------------------------------------- */
@@ -427,5 +417,5 @@ const struct qfs_family qfs_family_arwkv7 = {
     .hf_classes = arwkv7_classes,
     .parent = &qfs_family_rwkv7,
     .keys = arwkv7_keys,
-    .vocab = qwen_vocab,
+    .vocab_method = qfs_vocab_sentencepiece_or_gpt2,
 };

@@ -66,17 +66,12 @@ static int keys(struct qfs_converter *c)
     return 0;
 }
 
-static int vocab(struct qfs_converter *c)
-{
-    return qfs_vocab_t5(c->out, c->hparams, c->error);
-}
-
 const struct qfs_family qfs_family_t5 = {
     .arch = "t5",
     .hf_classes = classes,
     .tensor = tensor,
     .keys = keys,
-    .vocab = vocab,
+    .vocab_method = qfs_vocab_t5,
 };
 
 const struct qfs_family qfs_family_t5encoder = {

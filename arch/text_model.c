@@ -212,3 +212,13 @@ int qfs_text_vocab(struct qfs_converter *c)
 {
     return qfs_vocab_gpt2(c->out, c->hparams, c->error);
 }
+
+int qfs_put_vocab(struct qfs_converter *c)
+{
+    const struct qfs_family *family = c->family;
+    while (family && !family->vocab && !family->vocab_method)
+        family = family->parent;
+    if (!family)
+        return qfs_text_vocab(c);
+    return family->vocab ? family->vocab(c) : family->vocab_method(c->out, c->hparams, c->error);
+}
