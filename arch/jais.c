@@ -101,18 +101,12 @@ const struct qfs_family qfs_family_jais = {
 
 static int jais2_keys(struct qfs_converter *c)
 {
-    int64_t dim, nheads;
+    int64_t dim;
     int rc = qfs_text_keys(c);
     if (rc < 0)
         return rc;
-    if (qfs_hparam(c, "head_dim")) {
-        rc = qfs_hparam_count(c, &dim, "head_dim");
-    } else {
-        if ((rc = qfs_hparam_count(c, &dim, "hidden_size")) < 0 ||
-            (rc = qfs_hparam_count(c, &nheads, "num_attention_heads")) < 0)
-            return rc;
-        dim = nheads ? dim / nheads : 0;
-    }
+    rc = qfs_hparam(c, "head_dim") ? qfs_hparam_count(c, &dim, "head_dim")
+                                   : qfs_hidden_by_heads(c, &dim);
     if (rc == 0)
         qfs_put_u32(c, "rope.dimension_count", dim);
     return rc;
