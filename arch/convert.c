@@ -190,10 +190,10 @@ static int run(struct qfs_converter *c)
         (rc = mmproj ? qfs_mmproj_prepare(c) : prepare_hparams(c)) < 0)
         return rc;
     begin = QFS_HOOK(c, begin);
-    extra = QFS_HOOK(c, extra);
-    finish = QFS_HOOK(c, finish);
     if (begin && (rc = begin(c)) < 0)
         return rc;
+    extra = QFS_HOOK(c, extra);
+    finish = QFS_HOOK(c, finish);
     c->out->arch = c->arch;
     if ((rc = qfs_names_init(c)) < 0 || (rc = (lora ? qfs_lora_tensors : index_tensors)(c)) < 0)
         return rc;

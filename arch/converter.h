@@ -67,7 +67,7 @@ struct qfs_family {
     const struct qfs_param
         *params; /* keys after TextModel's, before the `keys` hook; may be NULL */
     const struct qfs_encoders *encoders; /* of projectors only: mmproj.h */
-    /* Before anything else: may change c->hparams, block_count, arch. */
+    /* Before anything else: may change c->hparams, block_count, arch, family. */
     int (*begin)(struct qfs_converter *c);
     /* filter_tensors: the name to go on with (may be `name`, or new in c's arena); *ret_name NULL
      * drops the tensor. */

@@ -1,6 +1,5 @@
 /* Mistral 3, Ministral 3 and Mistral 4 in the format of transformers. */
 #include "converter.h"
-#include "vocab/vocab_ways.h"
 
 #include <string.h>
 
@@ -12,34 +11,11 @@ static bool has_type(const struct qfs_converter *c, const char *type)
     return qfs_text_is(qfs_json_text(qfs_hparam(c, "model_type")), type);
 }
 
-/* Mistral 4 is a DeepSeek V2 whose experts are stacked already. */
-static bool is_mistral4(const struct qfs_converter *c)
-{
-    return strcmp(c->arch, "mistral4") == 0;
-}
+/* -- Mistral 4: a DeepSeek V2 whose experts are stacked already --------------------------------------- */
 
-static int begin(struct qfs_converter *c)
+static int mistral4_tensor(struct qfs_converter *c, const struct qfs_recipe *data, const char *name,
+                           int bid)
 {
-    if (has_type(c, "mistral4"))
-        c->arch = "mistral4";
-    return 0;
-}
-
-static int filter(struct qfs_converter *c, const char *name, const char **ret_name)
-{
-    return is_mistral4(c) ? qfs_family_deepseek2.filter(c, name, ret_name)
-                          : qfs_llama_filter(c, name, ret_name);
-}
-
-static int extra(struct qfs_converter *c)
-{
-    return is_mistral4(c) ? 0 : qfs_llama3_rope_factors(c);
-}
-
-static int tensor(struct qfs_converter *c, const struct qfs_recipe *data, const char *name, int bid)
-{
-    if (!is_mistral4(c))
-        return qfs_llama_tensor(c, data, name, bid);
     if ((qfs_ends_with(name, ".down_proj") || qfs_ends_with(name, ".gate_up_proj")) &&
         !(name = qfs_arena_printf(c->arena, "%s.weight", name)))
         return qfs_fail_memory(c->error);
@@ -47,10 +23,25 @@ static int tensor(struct qfs_converter *c, const struct qfs_recipe *data, const 
                                        : qfs_deepseek2_tensor(c, data, name, bid);
 }
 
+static const struct qfs_family mistral4 = {
+    .arch = "mistral4",
+    .parent = &qfs_family_deepseek2,
+    .tensor = mistral4_tensor,
+};
+
+/* -- Mistral 3 ---------------------------------------------------------------------------------------- */
+
+static int begin(struct qfs_converter *c)
+{
+    if (has_type(c, "mistral4")) {
+        c->family = &mistral4;
+        c->arch = mistral4.arch;
+    }
+    return 0;
+}
+
 static int keys(struct qfs_converter *c)
 {
-    if (is_mistral4(c))
-        return qfs_deepseek2_keys(c);
     int rc = qfs_llama_keys(c);
     if (rc < 0 || !has_type(c, "ministral3"))
         return rc;
@@ -64,20 +55,10 @@ static int keys(struct qfs_converter *c)
                          qfs_json_get(c->rope, "llama_4_scaling_beta"));
 }
 
-static int vocab(struct qfs_converter *c)
-{
-    return is_mistral4(c) ? qfs_vocab_deepseek2(c->out, c->hparams, false, c->error)
-                          : qfs_llama_vocab(c);
-}
-
 const struct qfs_family qfs_family_mistral3 = {
     .arch = "mistral3",
     .hf_classes = classes,
     .parent = &qfs_family_llama,
     .begin = begin,
-    .filter = filter,
-    .extra = extra,
-    .tensor = tensor,
     .keys = keys,
-    .vocab = vocab,
 };
