@@ -82,6 +82,14 @@ static int prepare_rope(struct qfs_converter *c)
     return 0;
 }
 
+static int check_layers(const struct qfs_converter *c, int64_t count)
+{
+    return count > 4096 ? qfs_fail(c->error, EINVAL,
+                                   "%s/config.json: %lld layers are more than the 4096 expected",
+                                   c->model->path, (long long)count)
+                        : 0;
+}
+
 static int prepare_hparams(struct qfs_converter *c)
 {
     static const char *const layers[] = {"n_layers", "num_hidden_layers", "n_layer", "num_layers",
@@ -100,10 +108,13 @@ static int prepare_hparams(struct qfs_converter *c)
         return rc;
     if ((rc = qfs_hparam_size(c, own[0] ? own : layers, &c->block_count)) < 0)
         return rc;
-    if (c->block_count > 4096)
-        return qfs_fail(c->error, EINVAL,
-                        "%s/config.json: %lld layers are more than the 4096 expected",
-                        c->model->path, (long long)c->block_count);
+    if ((rc = check_layers(c, c->block_count)) < 0)
+        return rc;
+    for (size_t i = 0; layers[i]; i++) { /* families may count by another name */
+        int64_t count;
+        if (qfs_json_int(qfs_hparam(c, layers[i]), &count) && (rc = check_layers(c, count)) < 0)
+            return rc;
+    }
     return prepare_rope(c);
 }
 
