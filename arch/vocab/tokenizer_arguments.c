@@ -143,12 +143,10 @@ static int read_decoder(struct qfs_loader *l, const struct qfs_json *decoder)
 static int read_special_map(struct qfs_loader *l)
 {
     const struct qfs_json *map;
-    int rc = qfs_vocab_read_json(&l->t->arena, l->model, "special_tokens_map.json", &map, l->error);
+    int rc =
+        qfs_vocab_read_object(&l->t->arena, l->model, "special_tokens_map.json", &map, l->error);
     if (rc < 0 || !map)
         return rc;
-    if (map->kind != QFS_JSON_OBJECT)
-        return qfs_fail(l->error, EINVAL, "%s/special_tokens_map.json: is not an object",
-                        l->model->path);
     for (uint32_t i = 0; i < map->count; i++) {
         const struct qfs_json_member *member = &map->members[i];
         struct qfs_argument *argument = set_argument(l, member->key);
@@ -198,11 +196,9 @@ static bool names_special(const struct qfs_loader *l, struct qfs_text text)
 static int read_added_file(struct qfs_loader *l)
 {
     const struct qfs_json *file;
-    int rc = qfs_vocab_read_json(&l->t->arena, l->model, "added_tokens.json", &file, l->error);
+    int rc = qfs_vocab_read_object(&l->t->arena, l->model, "added_tokens.json", &file, l->error);
     if (rc < 0 || !file)
         return rc;
-    if (file->kind != QFS_JSON_OBJECT)
-        return qfs_fail(l->error, EINVAL, "%s/added_tokens.json: is not an object", l->model->path);
     for (uint32_t i = 0; i < file->count && rc == 0; i++) {
         const struct qfs_json_member *member = &file->members[i];
         bool special = names_special(l, member->key);

@@ -249,12 +249,9 @@ static int read_files(struct qfs_loader *l)
     char *text = NULL;
     size_t size = 0;
     int rc =
-        qfs_vocab_read_json(&t->arena, l->model, "tokenizer_config.json", &l->config, l->error);
+        qfs_vocab_read_object(&t->arena, l->model, "tokenizer_config.json", &l->config, l->error);
     if (rc < 0)
         return rc;
-    if (l->config && l->config->kind != QFS_JSON_OBJECT)
-        return qfs_fail(l->error, EINVAL, "%s/tokenizer_config.json: is not an object",
-                        l->model->path);
     if (!(t->shown = qfs_vocab_shown(&t->arena, l->model, "tokenizer.json")))
         return qfs_fail_memory(l->error);
     if (!qfs_vocab_file_exists(l->model, "tokenizer.json"))

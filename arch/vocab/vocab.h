@@ -16,6 +16,9 @@ const char *qfs_vocab_shown(struct qfs_arena *arena, const struct qfs_model *mod
 /* The file's JSON in `arena`; *ret_value is NULL when there is no such file. */
 int qfs_vocab_read_json(struct qfs_arena *arena, const struct qfs_model *model, const char *name,
                         const struct qfs_json **ret_value, struct qfs_error *error) QFS_MUST_USE;
+/* The same; an error where it is no object. */
+int qfs_vocab_read_object(struct qfs_arena *arena, const struct qfs_model *model, const char *name,
+                          const struct qfs_json **ret_value, struct qfs_error *error) QFS_MUST_USE;
 /* The file as Python's open(encoding='utf-8').read() gives it: UTF-8 checked, "\r\n" and "\r" are
  * "\n". */
 int qfs_vocab_read_text(struct qfs_arena *arena, const struct qfs_model *model, const char *name,
@@ -85,9 +88,9 @@ int qfs_pieces_tokens(struct qfs_arena *arena, const struct qfs_model *model,
 void qfs_tokens_take_piece(struct qfs_tokens *tokens, size_t at, const struct qfs_piece *piece);
 /* A list index as Python takes it: from the end when negative; false where it raises IndexError. */
 bool qfs_tokens_place(const struct qfs_tokens *tokens, int64_t id, size_t *ret_index);
-/* added_tokens.json (NULL: none) over the tokens; ids beyond them are passed over. */
-int qfs_tokens_lay_added(struct qfs_tokens *tokens, const struct qfs_model *model,
-                         const struct qfs_json *added, struct qfs_error *error) QFS_MUST_USE;
+/* added_tokens.json, if there is one, over the tokens; ids beyond them are passed over. */
+int qfs_tokens_lay_added(struct qfs_tokens *tokens, struct qfs_arena *arena,
+                         const struct qfs_model *model, struct qfs_error *error) QFS_MUST_USE;
 
 /* -- SpecialVocab: vocab_special.c
  * ----------------------------------------------------------------------- */

@@ -36,6 +36,18 @@ int qfs_vocab_read_json(struct qfs_arena *arena, const struct qfs_model *model, 
     return 0;
 }
 
+int qfs_vocab_read_object(struct qfs_arena *arena, const struct qfs_model *model, const char *name,
+                          const struct qfs_json **ret_value, struct qfs_error *error)
+{
+    const struct qfs_json *value = NULL;
+    int rc = qfs_vocab_read_json(arena, model, name, &value, error);
+    if (rc == 0 && value && value->kind != QFS_JSON_OBJECT)
+        rc = qfs_fail(error, EINVAL, "%s/%s: is not an object", model->path, name);
+    if (rc == 0)
+        *ret_value = value;
+    return rc;
+}
+
 int qfs_vocab_read_text(struct qfs_arena *arena, const struct qfs_model *model, const char *name,
                         struct qfs_text *ret_text, struct qfs_error *error)
 {
@@ -69,10 +81,7 @@ int qfs_vocab_space_prefix(struct qfs_conversion *conversion, struct qfs_error *
     struct qfs_arena arena = {0};
     const struct qfs_json *config = NULL;
     int rc =
-        qfs_vocab_read_json(&arena, conversion->model, "tokenizer_config.json", &config, error);
-    if (rc == 0 && config && config->kind != QFS_JSON_OBJECT)
-        rc = qfs_fail(error, EINVAL, "%s/tokenizer_config.json: is not an object",
-                      conversion->model->path);
+        qfs_vocab_read_object(&arena, conversion->model, "tokenizer_config.json", &config, error);
     const struct qfs_json *prefix = qfs_json_get(config, "add_prefix_space");
     if (rc == 0 && prefix)
         qfs_kv_bool(&conversion->kvs, "tokenizer.ggml.add_space_prefix", qfs_json_truthy(prefix));

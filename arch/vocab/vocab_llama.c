@@ -9,11 +9,9 @@ static int begin(struct qfs_conversion *conversion, struct qfs_arena *arena,
 {
     const struct qfs_model *model = conversion->model;
     const struct qfs_json *config;
-    int rc = qfs_vocab_read_json(arena, model, "tokenizer_config.json", &config, error);
+    int rc = qfs_vocab_read_object(arena, model, "tokenizer_config.json", &config, error);
     if (rc < 0 || !config)
         return rc;
-    if (config->kind != QFS_JSON_OBJECT)
-        return qfs_fail(error, EINVAL, "%s/tokenizer_config.json: is not an object", model->path);
     const struct qfs_json *prefix = qfs_json_get(config, "add_prefix_space");
     if (!qfs_json_is_null(prefix))
         qfs_kv_bool(&conversion->kvs, "tokenizer.ggml.add_space_prefix", qfs_json_truthy(prefix));

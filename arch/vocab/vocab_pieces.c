@@ -3,15 +3,6 @@
 
 #include <string.h>
 
-static int read_object(struct qfs_arena *arena, const struct qfs_model *model, const char *name,
-                       const struct qfs_json **ret, struct qfs_error *error)
-{
-    int rc = qfs_vocab_read_json(arena, model, name, ret, error);
-    if (rc == 0 && *ret && (*ret)->kind != QFS_JSON_OBJECT)
-        rc = qfs_fail(error, EINVAL, "%s/%s: is not an object", model->path, name);
-    return rc;
-}
-
 static int malformed(const struct qfs_model *model, const char *file, int64_t id,
                      struct qfs_error *error)
 {
@@ -47,8 +38,8 @@ static int lay_files(struct qfs_tokens *tokens, struct qfs_arena *arena,
     struct qfs_text text;
     int64_t id = -1;
     int rc;
-    if ((rc = read_object(arena, model, config_name, &config, error)) < 0 ||
-        (rc = read_object(arena, model, file_name, &file, error)) < 0)
+    if ((rc = qfs_vocab_read_object(arena, model, config_name, &config, error)) < 0 ||
+        (rc = qfs_vocab_read_object(arena, model, file_name, &file, error)) < 0)
         return rc;
     const struct qfs_json *decoder = qfs_json_get(config, "added_tokens_decoder");
     const struct qfs_json *added = qfs_json_get(file, "added_tokens");
@@ -113,12 +104,10 @@ static int phi3_tokens(struct qfs_tokens *tokens, struct qfs_arena *arena,
                        const struct qfs_model *model, const struct qfs_json *hparams,
                        struct qfs_error *error)
 {
-    const struct qfs_json *added;
     int64_t end;
     int rc;
     if ((rc = take_pieces(tokens, arena, model, hparams, error)) < 0 ||
-        (rc = qfs_vocab_read_json(arena, model, "added_tokens.json", &added, error)) < 0 ||
-        (rc = qfs_tokens_lay_added(tokens, model, added, error)) < 0)
+        (rc = qfs_tokens_lay_added(tokens, arena, model, error)) < 0)
         return rc;
     return lay_files(tokens, arena, model, "", &end, error);
 }
@@ -130,7 +119,7 @@ int qfs_vocab_phi3(struct qfs_conversion *conversion, const struct qfs_json *hpa
     struct qfs_arena arena = {0};
     struct qfs_tokens tokens;
     const struct qfs_json *config = NULL;
-    int rc = read_object(&arena, model, "tokenizer_config.json", &config, error);
+    int rc = qfs_vocab_read_object(&arena, model, "tokenizer_config.json", &config, error);
     if (rc == 0 && config && !qfs_json_get(config, "tokenizer_class"))
         rc = qfs_fail(error, EINVAL, "%s/tokenizer_config.json: has no tokenizer_class",
                       model->path);
@@ -156,7 +145,7 @@ static int internlm2_tokens(struct qfs_tokens *tokens, struct qfs_arena *arena,
     size_t count = 0;
     int rc = qfs_pieces_read(arena, model, "tokenizer.model", &pieces, error);
     if (rc < 0 || (rc = qfs_vocab_size(model, hparams, pieces.npieces, &count, error)) < 0 ||
-        (rc = read_object(arena, model, "added_tokens.json", &added, error)) < 0 ||
+        (rc = qfs_vocab_read_object(arena, model, "added_tokens.json", &added, error)) < 0 ||
         (rc = qfs_tokens_init(tokens, arena, count + (added ? added->count : 0), -1000.0f, error)) <
             0)
         return rc == -ENOENT ? -EINVAL : rc;
@@ -256,7 +245,7 @@ int qfs_vocab_internlm3(struct qfs_conversion *conversion, const struct qfs_json
         rc = qfs_special_vocab_load(&special, &arena, model, NULL, false, NULL,
                                     (int64_t)tokens.count, error);
     if (rc == 0)
-        rc = read_object(&arena, model, "tokenizer_config.json", &config, error);
+        rc = qfs_vocab_read_object(&arena, model, "tokenizer_config.json", &config, error);
     if (rc == 0)
         rc = qfs_vocab_space_prefix(conversion, error);
     if (rc == 0)
@@ -274,7 +263,7 @@ static int arctic_added(struct qfs_tokens *tokens, struct qfs_arena *arena,
 {
     static const char name[] = "tokenizer_config.json";
     const struct qfs_json *config;
-    int rc = read_object(arena, model, name, &config, error);
+    int rc = qfs_vocab_read_object(arena, model, name, &config, error);
     const struct qfs_json *decoder = rc < 0 ? NULL : qfs_json_get(config, "added_tokens_decoder");
     if (rc == 0 && decoder && decoder->kind != QFS_JSON_OBJECT)
         rc = malformed(model, name, -1, error);

@@ -34,11 +34,13 @@ bool qfs_tokens_place(const struct qfs_tokens *tokens, int64_t id, size_t *ret_i
     return true;
 }
 
-int qfs_tokens_lay_added(struct qfs_tokens *tokens, const struct qfs_model *model,
-                         const struct qfs_json *added, struct qfs_error *error)
+int qfs_tokens_lay_added(struct qfs_tokens *tokens, struct qfs_arena *arena,
+                         const struct qfs_model *model, struct qfs_error *error)
 {
-    if (added && added->kind != QFS_JSON_OBJECT)
-        return qfs_fail(error, EINVAL, "%s/added_tokens.json: is not an object", model->path);
+    const struct qfs_json *added;
+    int rc = qfs_vocab_read_object(arena, model, "added_tokens.json", &added, error);
+    if (rc < 0)
+        return rc;
     for (uint32_t i = 0; added && i < added->count; i++) {
         const struct qfs_json_member *member = &added->members[i];
         int64_t id;
@@ -59,13 +61,14 @@ int qfs_tokens_lay_added(struct qfs_tokens *tokens, const struct qfs_model *mode
 }
 
 static int lay_decoder(struct qfs_tokens *tokens, struct qfs_arena *arena,
-                       const struct qfs_model *model, const struct qfs_json *config,
-                       struct qfs_error *error)
+                       const struct qfs_model *model, struct qfs_error *error)
 {
     static const char file[] = "tokenizer_config.json: added_tokens_decoder";
+    const struct qfs_json *config;
+    int rc = qfs_vocab_read_object(arena, model, "tokenizer_config.json", &config, error);
+    if (rc < 0)
+        return rc;
     const struct qfs_json *decoder = qfs_json_get(config, "added_tokens_decoder");
-    if (config && config->kind != QFS_JSON_OBJECT)
-        return qfs_fail(error, EINVAL, "%s/tokenizer_config.json: is not an object", model->path);
     if (decoder && decoder->kind != QFS_JSON_OBJECT)
         return qfs_fail(error, EINVAL, "%s/%s: is not an object", model->path, file);
     for (uint32_t i = 0; decoder && i < decoder->count; i++) {
@@ -130,7 +133,6 @@ int qfs_pieces_tokens(struct qfs_arena *arena, const struct qfs_model *model,
 {
     struct qfs_sentencepiece pieces;
     struct qfs_tokens tokens;
-    const struct qfs_json *added, *config;
     size_t count = 0;
     int rc = qfs_pieces_read(arena, model, "tokenizer.model", &pieces, error);
     if (rc < 0 || (rc = count_tokens(model, hparams, pieces.npieces, &count, error)) < 0 ||
@@ -138,10 +140,8 @@ int qfs_pieces_tokens(struct qfs_arena *arena, const struct qfs_model *model,
         return rc;
     for (size_t i = 0; i < pieces.npieces && i < count; i++)
         qfs_tokens_take_piece(&tokens, i, &pieces.pieces[i]);
-    if ((rc = qfs_vocab_read_json(arena, model, "added_tokens.json", &added, error)) < 0 ||
-        (rc = qfs_tokens_lay_added(&tokens, model, added, error)) < 0 ||
-        (rc = qfs_vocab_read_json(arena, model, "tokenizer_config.json", &config, error)) < 0 ||
-        (rc = lay_decoder(&tokens, arena, model, config, error)) < 0)
+    if ((rc = qfs_tokens_lay_added(&tokens, arena, model, error)) < 0 ||
+        (rc = lay_decoder(&tokens, arena, model, error)) < 0)
         return rc;
     *ret_tokens = tokens;
     return 0;

@@ -467,9 +467,7 @@ static int load_template_files(struct loader *l, const struct qfs_json **ret)
         *ret = made[1].count > 1 ? &made[1] : &made[0];
         return 0;
     }
-    rc = qfs_vocab_read_json(l->v->arena, model, "chat_template.json", &value, l->error);
-    if (rc == 0 && value && value->kind != QFS_JSON_OBJECT)
-        return qfs_fail(l->error, EINVAL, "%s/chat_template.json: is not an object", model->path);
+    rc = qfs_vocab_read_object(l->v->arena, model, "chat_template.json", &value, l->error);
     if (rc == 0)
         *ret = qfs_json_get(value, "chat_template");
     return rc;

@@ -39,7 +39,6 @@ static int t5_tokens(struct qfs_arena *arena, const struct qfs_model *model,
                      const struct qfs_sentencepiece *pieces, struct qfs_tokens *tokens,
                      struct qfs_error *error)
 {
-    const struct qfs_json *added;
     size_t count = 0;
     int rc = qfs_vocab_size(model, hparams, pieces->npieces, &count, error);
     if (rc < 0 || (rc = qfs_tokens_init(tokens, arena, count, -10000.0f, error)) < 0)
@@ -49,8 +48,7 @@ static int t5_tokens(struct qfs_arena *arena, const struct qfs_model *model,
                         model->path, file, pieces->npieces, count);
     for (size_t i = 0; i < pieces->npieces; i++)
         qfs_tokens_take_piece(tokens, i, &pieces->pieces[i]);
-    rc = qfs_vocab_read_json(arena, model, "added_tokens.json", &added, error);
-    return rc < 0 ? rc : qfs_tokens_lay_added(tokens, model, added, error);
+    return qfs_tokens_lay_added(tokens, arena, model, error);
 }
 
 int qfs_vocab_t5(struct qfs_conversion *conversion, const struct qfs_json *hparams,
