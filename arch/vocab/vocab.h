@@ -72,6 +72,8 @@ int qfs_tokens_init(struct qfs_tokens *tokens, struct qfs_arena *arena, size_t c
 /* tokenizer.ggml.model, pre (NULL: none), tokens, scores, token_type. */
 int qfs_tokens_write(const struct qfs_tokens *tokens, struct qfs_conversion *conversion,
                      const char *model_name, const char *pre, struct qfs_error *error) QFS_MUST_USE;
+/* "<0x0A>" */
+bool qfs_token_is_byte(struct qfs_text text);
 /* does_token_look_special */
 bool qfs_token_looks_special(struct qfs_text text);
 
@@ -123,6 +125,10 @@ int qfs_special_vocab_load(struct qfs_special_vocab *ret_vocab, struct qfs_arena
                            const struct qfs_model *model, const struct qfs_json *tokenizer,
                            bool load_merges, const char *const *types, int64_t nvocab,
                            struct qfs_error *error) QFS_MUST_USE;
+/* SpecialVocab(dir, n_vocab=nvocab).add_to_gguf; `tokenizer` as above. */
+int qfs_special_vocab_put(struct qfs_conversion *conversion, struct qfs_arena *arena,
+                          const struct qfs_json *tokenizer, size_t nvocab,
+                          struct qfs_error *error) QFS_MUST_USE;
 /* _set_special_token */
 int qfs_special_vocab_set(struct qfs_special_vocab *vocab, const char *type, int64_t id,
                           struct qfs_error *error) QFS_MUST_USE;

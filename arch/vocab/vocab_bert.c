@@ -35,7 +35,6 @@ int qfs_vocab_bert(struct qfs_conversion *conversion, const struct qfs_json *hpa
     struct qfs_arena arena = {0};
     struct qfs_tokenizer *t = NULL;
     struct qfs_tokens tokens;
-    struct qfs_special_vocab special;
     const char *pre = NULL;
     int64_t ntypes = 1;
     int rc = qfs_tokenizer_open(conversion->model, &t, error);
@@ -53,10 +52,7 @@ int qfs_vocab_bert(struct qfs_conversion *conversion, const struct qfs_json *hpa
     if (rc == 0)
         rc = qfs_tokens_write(&tokens, conversion, "bert", pre, error);
     if (rc == 0)
-        rc = qfs_special_vocab_load(&special, &arena, conversion->model, t->json, false, NULL,
-                                    (int64_t)tokens.count, error);
-    if (rc == 0)
-        rc = qfs_special_vocab_write(&special, conversion, error);
+        rc = qfs_special_vocab_put(conversion, &arena, t->json, tokens.count, error);
     qfs_tokenizer_close(t);
     qfs_arena_done(&arena);
     return rc;

@@ -1,7 +1,6 @@
 /* LlamaHfVocab: tokenizer.json with a BPE that falls back to bytes, as converted from SentencePiece. */
 #include "tokenizer.h"
 
-#include <ctype.h>
 #include <string.h>
 
 /* What LlamaHfVocab looks at before it loads anything: 0, or -ENOENT where the converter goes on to
@@ -24,12 +23,6 @@ static int check(const struct qfs_model *model, const struct qfs_json *tokenizer
     if (!decoder || (decoder->kind == QFS_JSON_OBJECT && !qfs_json_get(decoder, "type")))
         return qfs_fail(error, EINVAL, "%s/tokenizer.json: its decoder has no type", model->path);
     return qfs_text_is(qfs_json_text(qfs_json_get(decoder, "type")), "Sequence") ? 0 : other;
-}
-
-static bool is_byte(struct qfs_text text)
-{
-    return text.size == 6 && memcmp(text.data, "<0x", 3) == 0 && text.data[5] == '>' &&
-           isxdigit((unsigned char)text.data[3]) && isxdigit((unsigned char)text.data[4]);
 }
 
 /* all_special_ids */
@@ -66,7 +59,7 @@ static int fill(const struct qfs_tokenizer *t, const struct qfs_map *specials,
         if (!text.data)
             return qfs_fail(error, EINVAL, "%s: no token has the id %zu", t->shown, i);
         tokens->texts[i] = text;
-        tokens->types[i] = is_byte(text)                       ? QFS_TOKEN_BYTE
+        tokens->types[i] = qfs_token_is_byte(text)             ? QFS_TOKEN_BYTE
                            : qfs_map_get(specials, text, NULL) ? QFS_TOKEN_CONTROL
                                                                : QFS_TOKEN_NORMAL;
     }
@@ -112,15 +105,11 @@ int qfs_vocab_llama_hf(struct qfs_conversion *conversion, struct qfs_error *erro
     struct qfs_arena arena = {0};
     struct qfs_tokenizer *t = NULL;
     struct qfs_tokens tokens;
-    struct qfs_special_vocab special;
     int rc = load(conversion->model, &arena, &t, &tokens, error);
     if (rc == 0)
         rc = qfs_tokens_write(&tokens, conversion, "llama", "default", error);
     if (rc == 0)
-        rc = qfs_special_vocab_load(&special, &arena, conversion->model, t->json, false, NULL,
-                                    (int64_t)tokens.count, error);
-    if (rc == 0)
-        rc = qfs_special_vocab_write(&special, conversion, error);
+        rc = qfs_special_vocab_put(conversion, &arena, t->json, tokens.count, error);
     qfs_tokenizer_close(t);
     qfs_arena_done(&arena);
     return rc;

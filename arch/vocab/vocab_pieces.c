@@ -90,12 +90,8 @@ static int take_pieces(struct qfs_tokens *tokens, struct qfs_arena *arena,
 static int write_all(struct qfs_tokens *tokens, struct qfs_arena *arena,
                      struct qfs_conversion *conversion, struct qfs_error *error)
 {
-    struct qfs_special_vocab special;
     int rc = qfs_tokens_write(tokens, conversion, "llama", "default", error);
-    if (rc == 0)
-        rc = qfs_special_vocab_load(&special, arena, conversion->model, NULL, false, NULL,
-                                    (int64_t)tokens->count, error);
-    return rc < 0 ? rc : qfs_special_vocab_write(&special, conversion, error);
+    return rc < 0 ? rc : qfs_special_vocab_put(conversion, arena, NULL, tokens->count, error);
 }
 
 /* -- Phi-3 ---------------------------------------------------------------------------------------------- */

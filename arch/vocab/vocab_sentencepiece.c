@@ -153,15 +153,11 @@ int qfs_vocab_sentencepiece(struct qfs_conversion *conversion, const struct qfs_
     const struct qfs_model *model = conversion->model;
     struct qfs_arena arena = {0};
     struct qfs_tokens tokens;
-    struct qfs_special_vocab special;
     int rc = qfs_pieces_tokens(&arena, model, hparams, &tokens, error);
     if (rc == 0)
         rc = qfs_tokens_write(&tokens, conversion, "llama", "default", error);
     if (rc == 0)
-        rc = qfs_special_vocab_load(&special, &arena, model, NULL, false, NULL,
-                                    (int64_t)tokens.count, error);
-    if (rc == 0)
-        rc = qfs_special_vocab_write(&special, conversion, error);
+        rc = qfs_special_vocab_put(conversion, &arena, NULL, tokens.count, error);
     qfs_arena_done(&arena);
     return rc;
 }

@@ -776,6 +776,15 @@ int qfs_special_vocab_write(const struct qfs_special_vocab *v, struct qfs_conver
     return rc;
 }
 
+int qfs_special_vocab_put(struct qfs_conversion *conversion, struct qfs_arena *arena,
+                          const struct qfs_json *tokenizer, size_t nvocab, struct qfs_error *error)
+{
+    struct qfs_special_vocab v;
+    int rc = qfs_special_vocab_load(&v, arena, conversion->model, tokenizer, false, NULL,
+                                    (int64_t)nvocab, error);
+    return rc < 0 ? rc : qfs_special_vocab_write(&v, conversion, error);
+}
+
 int qfs_vocab_add_special(struct qfs_conversion *conversion, const char *const *types,
                           const struct qfs_special_id *ids, bool with_chat_template,
                           struct qfs_error *error)

@@ -1,5 +1,6 @@
 #include "vocab.h"
 
+#include <ctype.h>
 #include <math.h>
 #include <string.h>
 
@@ -74,6 +75,12 @@ int qfs_tokens_write(const struct qfs_tokens *tokens, struct qfs_conversion *con
         qfs_kv_array(kvs, "tokenizer.ggml.scores", QFS_KV_F32, tokens->scores, tokens->count);
     qfs_kv_array(kvs, "tokenizer.ggml.token_type", QFS_KV_I32, tokens->types, tokens->count);
     return kvs->failed ? qfs_fail_memory(error) : 0;
+}
+
+bool qfs_token_is_byte(struct qfs_text text)
+{
+    return text.size == 6 && memcmp(text.data, "<0x", 3) == 0 && text.data[5] == '>' &&
+           isxdigit((unsigned char)text.data[3]) && isxdigit((unsigned char)text.data[4]);
 }
 
 static bool encloses(struct qfs_text text, const char *head, const char *tail)

@@ -23,15 +23,6 @@ static int put_normalizer(struct qfs_conversion *conversion, const struct qfs_js
     return kvs->failed ? qfs_fail_memory(error) : 0;
 }
 
-static int write_special(struct qfs_conversion *conversion, struct qfs_arena *arena,
-                         const struct qfs_json *tokenizer, size_t count, struct qfs_error *error)
-{
-    struct qfs_special_vocab special;
-    int rc = qfs_special_vocab_load(&special, arena, conversion->model, tokenizer, false, NULL,
-                                    (int64_t)count, error);
-    return rc < 0 ? rc : qfs_special_vocab_write(&special, conversion, error);
-}
-
 /* -- T5 ------------------------------------------------------------------------------------------------- */
 
 static int t5_tokens(struct qfs_arena *arena, const struct qfs_model *model,
@@ -75,7 +66,7 @@ int qfs_vocab_t5(struct qfs_conversion *conversion, const struct qfs_json *hpara
         rc = put_normalizer(conversion, NULL, false, pieces.add_dummy_prefix,
                             pieces.remove_extra_whitespaces, pieces.precompiled_charsmap, error);
     if (rc == 0 && !bpe)
-        rc = write_special(conversion, &arena, NULL, tokens.count, error);
+        rc = qfs_special_vocab_put(conversion, &arena, NULL, tokens.count, error);
     qfs_arena_done(&arena);
     if (rc == 0 && bpe)
         rc = qfs_vocab_sentencepiece(conversion, hparams, error);
@@ -280,7 +271,7 @@ int qfs_vocab_xlmroberta(struct qfs_conversion *conversion, const struct qfs_jso
         rc = put_normalizer(conversion, qfs_json_get(hparams, "type_vocab_size"), true, x.prefix,
                             x.remove_spaces, x.charsmap, error);
     if (rc == 0)
-        rc = write_special(conversion, &arena, t ? t->json : NULL, x.tokens.count, error);
+        rc = qfs_special_vocab_put(conversion, &arena, t ? t->json : NULL, x.tokens.count, error);
     qfs_tokenizer_close(t);
     qfs_arena_done(&arena);
     return rc == -ENOENT ? -EINVAL : rc;

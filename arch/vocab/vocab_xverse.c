@@ -1,15 +1,7 @@
 /* XverseModel.set_vocab: every token of AutoTokenizer's vocabulary, none padded, none normalized. */
 #include "tokenizer.h"
 
-#include <ctype.h>
 #include <math.h>
-#include <string.h>
-
-static bool is_byte(struct qfs_text text)
-{
-    return text.size == 6 && memcmp(text.data, "<0x", 3) == 0 && text.data[5] == '>' &&
-           isxdigit((unsigned char)text.data[3]) && isxdigit((unsigned char)text.data[4]);
-}
 
 static int fill(const struct qfs_tokenizer *t, struct qfs_tokens *tokens, struct qfs_error *error)
 {
@@ -24,7 +16,7 @@ static int fill(const struct qfs_tokenizer *t, struct qfs_tokens *tokens, struct
         if (text.size == 1 && text.data[0] == 0) {
             text = QFS_TEXT("<b'\\x00'>");
             tokens->types[i] = QFS_TOKEN_BYTE;
-        } else if (is_byte(text)) {
+        } else if (qfs_token_is_byte(text)) {
             tokens->types[i] = QFS_TOKEN_BYTE;
         } else if (entry) {
             tokens->types[i] = entry->token.special ? QFS_TOKEN_CONTROL : QFS_TOKEN_USER_DEFINED;
@@ -40,7 +32,6 @@ int qfs_vocab_xverse(struct qfs_conversion *conversion, const struct qfs_json *h
     struct qfs_arena arena = {0};
     struct qfs_tokenizer *t = NULL;
     struct qfs_tokens tokens;
-    struct qfs_special_vocab special;
     size_t size = 0;
     int rc = 0;
     if (!qfs_vocab_file_exists(conversion->model, "tokenizer.json"))
@@ -58,10 +49,7 @@ int qfs_vocab_xverse(struct qfs_conversion *conversion, const struct qfs_json *h
     if (rc == 0)
         rc = qfs_tokens_write(&tokens, conversion, "llama", "default", error);
     if (rc == 0)
-        rc = qfs_special_vocab_load(&special, &arena, conversion->model, t->json, false, NULL,
-                                    (int64_t)tokens.count, error);
-    if (rc == 0)
-        rc = qfs_special_vocab_write(&special, conversion, error);
+        rc = qfs_special_vocab_put(conversion, &arena, t->json, tokens.count, error);
     qfs_tokenizer_close(t);
     qfs_arena_done(&arena);
     return rc;
