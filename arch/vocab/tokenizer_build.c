@@ -156,35 +156,27 @@ static int read_lines(struct qfs_loader *l, const char *name, bool trim,
 {
     struct qfs_arena *arena = &l->t->arena;
     struct qfs_json *list = qfs_arena_alloc(arena, sizeof(*list));
-    struct qfs_text text;
-    size_t lines = 1;
+    struct qfs_text text, line;
     if (!qfs_vocab_file_exists(l->model, name))
         return qfs_fail(l->error, ENOENT, "%s/%s: there is no such file, nor a tokenizer.json",
                         l->model->path, name);
     int rc = qfs_vocab_read_text(arena, l->model, name, &text, l->error);
     if (rc < 0)
         return rc;
-    for (size_t i = 0; i < text.size; i++)
-        lines += text.data[i] == '\n';
-    struct qfs_json *items = qfs_arena_array(arena, lines, sizeof(*items));
+    struct qfs_json *items = qfs_arena_array(arena, qfs_text_lines(text), sizeof(*items));
     if (!list || !items)
         return qfs_fail_memory(l->error);
     *list = (struct qfs_json){.kind = QFS_JSON_ARRAY, .items = items};
-    for (size_t start = 0; start < text.size;) {
-        const char *newline = memchr(text.data + start, '\n', text.size - start);
-        size_t end = newline ? (size_t)(newline - text.data) : text.size, kept = start;
-        struct qfs_text line = {text.data, end};
-        for (size_t at = start; trim && at < end;)
+    for (size_t start = 0; qfs_text_line(text, &start, &line);) {
+        size_t kept = trim ? 0 : line.size;
+        for (size_t at = 0; trim && at < line.size;)
             if (!qfs_rust_space(qfs_utf8_next(line, &at)))
                 kept = at;
-        if (!trim)
-            kept = end;
-        char *copy = qfs_arena_copy(arena, text.data + start, kept - start);
+        char *copy = qfs_arena_copy(arena, line.data, kept);
         if (!copy)
             return qfs_fail_memory(l->error);
-        items[list->count++] = (struct qfs_json){
-            .kind = QFS_JSON_STRING, .count = (uint32_t)(kept - start), .string = copy};
-        start = end + 1;
+        items[list->count++] =
+            (struct qfs_json){.kind = QFS_JSON_STRING, .count = (uint32_t)kept, .string = copy};
     }
     *ret = list;
     return 0;

@@ -89,20 +89,13 @@ static int byte_level(struct chain *c)
     return rc;
 }
 
-static int hex_digit(char c)
-{
-    return c >= '0' && c <= '9'   ? c - '0'
-           : c >= 'a' && c <= 'f' ? c - 'a' + 10
-           : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                  : -1;
-}
-
 static int fallback_byte(struct qfs_text token)
 {
     if (token.size != 6 || memcmp(token.data, "<0x", 3) != 0 || token.data[5] != '>')
         return -1;
-    int low = hex_digit(token.data[4]);
-    int high = token.data[3] == '+' ? 0 : hex_digit(token.data[3]); /* from_str_radix takes "+a" */
+    int low = qfs_hex_digit(token.data[4]);
+    int high =
+        token.data[3] == '+' ? 0 : qfs_hex_digit(token.data[3]); /* from_str_radix takes "+a" */
     return high < 0 || low < 0 ? -1 : high << 4 | low;
 }
 

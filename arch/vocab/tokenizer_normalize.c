@@ -49,12 +49,6 @@ static bool nmt_space(uint32_t c)
            c == 0xFEFF || c == 0xFFFD;
 }
 
-static void put(struct qfs_buffer *out, uint32_t c)
-{
-    utf8proc_uint8_t bytes[4];
-    qfs_buffer_append(out, bytes, (size_t)utf8proc_encode_char((utf8proc_int32_t)c, bytes));
-}
-
 static void lowercase(struct qfs_text text, struct qfs_buffer *out)
 {
     for (size_t at = 0; at < text.size;) {
@@ -62,7 +56,7 @@ static void lowercase(struct qfs_text text, struct qfs_buffer *out)
         if (c == 0x130) /* the one letter whose small form is two characters */
             qfs_buffer_text(out, "i\xCC\x87");
         else
-            put(out, (uint32_t)utf8proc_tolower((utf8proc_int32_t)c));
+            qfs_buffer_point(out, (uint32_t)utf8proc_tolower((utf8proc_int32_t)c));
     }
 }
 
@@ -95,10 +89,10 @@ static int bert(const struct qfs_step *step, struct qfs_text text, struct qfs_bu
         }
         bool chinese = step->chinese && is_chinese(c);
         if (chinese)
-            put(&a, ' ');
-        put(&a, c);
+            qfs_buffer_point(&a, ' ');
+        qfs_buffer_point(&a, c);
         if (chinese)
-            put(&a, ' ');
+            qfs_buffer_point(&a, ' ');
     }
     text = (struct qfs_text){(const char *)a.data, a.size};
     if (step->strip_accents) {
@@ -108,7 +102,7 @@ static int bert(const struct qfs_step *step, struct qfs_text text, struct qfs_bu
         for (size_t at = 0; at < text.size;) {
             uint32_t c = qfs_utf8_next(text, &at);
             if (!is_mark(c, true))
-                put(&a, c);
+                qfs_buffer_point(&a, c);
         }
         text = (struct qfs_text){(const char *)a.data, a.size};
     }
@@ -189,7 +183,7 @@ static int apply(const struct qfs_step *step, struct qfs_text text, struct qfs_b
         return 0;
     case QFS_STEP_BYTE_LEVEL:
         for (size_t i = 0; i < text.size; i++)
-            put(out, qfs_byte_character((uint8_t)text.data[i]));
+            qfs_buffer_point(out, qfs_byte_character((uint8_t)text.data[i]));
         return 0;
     case QFS_STEP_STRIP_ACCENTS:
     case QFS_STEP_NMT:
@@ -197,7 +191,7 @@ static int apply(const struct qfs_step *step, struct qfs_text text, struct qfs_b
             uint32_t c = qfs_utf8_next(text, &at);
             if (step->kind == QFS_STEP_NMT ? nmt_removes(c) : is_mark(c, false))
                 continue;
-            put(out, step->kind == QFS_STEP_NMT && nmt_space(c) ? ' ' : c);
+            qfs_buffer_point(out, step->kind == QFS_STEP_NMT && nmt_space(c) ? ' ' : c);
         }
         return 0;
     default:

@@ -36,6 +36,14 @@ bool qfs_python_space(uint32_t point);
 /* text.replace(from, to); NULL data when out of memory. */
 struct qfs_text qfs_text_replace(struct qfs_arena *arena, struct qfs_text text, const char *from,
                                  const char *to);
+/* The line that begins at *at, without its end, moving *at behind it; false at the end of the text. */
+bool qfs_text_line(struct qfs_text text, size_t *at, struct qfs_text *ret_line);
+/* At least as many as qfs_text_line gives. */
+size_t qfs_text_lines(struct qfs_text text);
+/* int(digit, 16), -1 of other characters. */
+int qfs_hex_digit(char c);
+/* The character in UTF-8, appended. */
+void qfs_buffer_point(struct qfs_buffer *buffer, uint32_t point);
 /* Bytes as byte-level tokenizers write them (bytes_to_unicode); NULL data when out of memory. */
 struct qfs_text qfs_text_spell(struct qfs_arena *arena, struct qfs_text bytes);
 /* base64.b64decode: characters that are no digits are passed over; -EINVAL where padding is wrong. */

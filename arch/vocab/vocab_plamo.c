@@ -32,8 +32,8 @@ static int read_tokens(struct qfs_tokens *tokens, struct qfs_arena *arena,
 {
     static const char name[] = "tokenizer.jsonl";
     const char *shown = qfs_vocab_shown(arena, model, name);
-    struct qfs_text text;
-    size_t lines = 1, count = 0, size = 0;
+    struct qfs_text text, line;
+    size_t count = 0, size = 0;
     if (!shown)
         return qfs_fail_memory(error);
     if (!qfs_vocab_file_exists(model, name))
@@ -43,17 +43,12 @@ static int read_tokens(struct qfs_tokens *tokens, struct qfs_arena *arena,
         rc = qfs_fail(error, EINVAL, "%s/config.json: has no vocab_size", model->path);
     if (rc < 0 || (rc = qfs_vocab_size(model, hparams, 0, &size, error)) < 0)
         return rc;
-    for (size_t i = 0; i < text.size; i++)
-        lines += text.data[i] == '\n';
-    if ((rc = qfs_tokens_init(tokens, arena, QFS_MAX(lines, size), -1000.0f, error)) < 0)
+    if ((rc = qfs_tokens_init(tokens, arena, QFS_MAX(qfs_text_lines(text), size), -1000.0f,
+                              error)) < 0)
         return rc;
-    for (size_t start = 0; start < text.size;) {
-        const char *newline = memchr(text.data + start, '\n', text.size - start);
-        size_t end = newline ? (size_t)(newline - text.data) : text.size;
-        struct qfs_text line = {text.data + start, end - start};
+    for (size_t at = 0; qfs_text_line(text, &at, &line);) {
         const struct qfs_json *row;
         double score;
-        start = end + 1;
         if (blank(line))
             continue;
         if ((rc = qfs_json_parse(arena, line.data, line.size, shown, &row, error)) < 0)

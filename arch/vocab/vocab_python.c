@@ -1,6 +1,7 @@
 #include "vocab.h"
 
 #include <string.h>
+#include <utf8proc.h>
 
 uint32_t qfs_utf8_next(struct qfs_text text, size_t *at)
 {
@@ -21,6 +22,12 @@ uint32_t qfs_utf8_next(struct qfs_text text, size_t *at)
     *at += 4;
     return (uint32_t)(c[0] & 0x07) << 18 | (uint32_t)(c[1] & 0x3F) << 12 |
            (uint32_t)(c[2] & 0x3F) << 6 | (c[3] & 0x3F);
+}
+
+void qfs_buffer_point(struct qfs_buffer *buffer, uint32_t point)
+{
+    utf8proc_uint8_t bytes[4];
+    qfs_buffer_append(buffer, bytes, (size_t)utf8proc_encode_char((utf8proc_int32_t)point, bytes));
 }
 
 bool qfs_python_equal(const struct qfs_json *a, const struct qfs_json *b)
@@ -120,6 +127,32 @@ struct qfs_text qfs_text_replace(struct qfs_arena *arena, struct qfs_text text, 
     }
     memcpy(put, at, (size_t)(end - at));
     return (struct qfs_text){data, size};
+}
+
+bool qfs_text_line(struct qfs_text text, size_t *at, struct qfs_text *ret_line)
+{
+    if (*at >= text.size)
+        return false;
+    const char *start = text.data + *at, *end = memchr(start, '\n', text.size - *at);
+    *ret_line = (struct qfs_text){start, end ? (size_t)(end - start) : text.size - *at};
+    *at += ret_line->size + 1;
+    return true;
+}
+
+size_t qfs_text_lines(struct qfs_text text)
+{
+    size_t lines = 1;
+    for (size_t i = 0; i < text.size; i++)
+        lines += text.data[i] == '\n';
+    return lines;
+}
+
+int qfs_hex_digit(char c)
+{
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                  : -1;
 }
 
 int qfs_base64_decode(struct qfs_arena *arena, struct qfs_text text, struct qfs_text *ret_bytes)

@@ -5,31 +5,13 @@
 #include <math.h>
 #include <string.h>
 
-static int digit(char c)
-{
-    return c >= '0' && c <= '9'   ? c - '0'
-           : c >= 'a' && c <= 'f' ? c - 'a' + 10
-           : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                  : -1;
-}
-
-static void put_point(struct qfs_buffer *out, uint32_t c)
-{
-    uint8_t utf8[4];
-    size_t size = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
-    for (size_t i = size; i-- > 1; c >>= 6)
-        utf8[i] = (uint8_t)(0x80 | (c & 0x3F));
-    utf8[0] = (uint8_t)(size == 1 ? c : (0xF00u >> size & 0xFF) | c);
-    qfs_buffer_append(out, utf8, size);
-}
-
 /* `count` hexadecimal digits (or up to three octal ones) as a number; false where there are too few. */
 static bool number(struct qfs_text text, size_t *at, size_t count, unsigned base, uint32_t *ret)
 {
     uint32_t value = 0;
     size_t i = 0;
     for (; i < count && *at < text.size; i++, ++*at) {
-        int d = digit(text.data[*at]);
+        int d = qfs_hex_digit(text.data[*at]);
         if (d < 0 || (unsigned)d >= base)
             break;
         value = value * base + (uint32_t)d;
@@ -99,7 +81,7 @@ static bool literal(struct qfs_text text, struct qfs_buffer *out)
         if (rc == 0 && bytes)
             qfs_buffer_append(out, &byte, 1);
         else if (rc == 0)
-            put_point(out, c);
+            qfs_buffer_point(out, c);
     }
     return at + 1 == text.size;
 }
@@ -146,7 +128,7 @@ static int read_tokens(struct qfs_tokens *tokens, struct qfs_arena *arena,
 {
     static const char name[] = "rwkv_vocab_v20230424.txt";
     struct qfs_buffer bytes = {0};
-    struct qfs_text text;
+    struct qfs_text text, line;
     size_t size = 0, count = 1;
     int rc;
     if (!qfs_vocab_file_exists(model, name))
@@ -159,13 +141,10 @@ static int read_tokens(struct qfs_tokens *tokens, struct qfs_arena *arena,
         return qfs_fail(error, EINVAL, "%s/config.json: vocab_size is 0", model->path);
     tokens->texts[0] = QFS_TEXT("<s>");
     tokens->types[0] = QFS_TOKEN_CONTROL;
-    for (size_t start = 0; start < text.size && rc == 0; count++) {
-        const char *newline = memchr(text.data + start, '\n', text.size - start);
-        size_t end = newline ? (size_t)(newline - text.data) : text.size;
-        struct qfs_text line = {text.data + start, end - start}, shown;
+    for (size_t at = 0; rc == 0 && qfs_text_line(text, &at, &line); count++) {
+        struct qfs_text shown;
         int64_t length = 0;
         bytes.size = 0;
-        start = end + 1;
         if (count >= size)
             rc = qfs_fail(error, EINVAL, "%s/%s: has more tokens than config.json's vocab_size",
                           model->path, name);

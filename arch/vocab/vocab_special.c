@@ -575,23 +575,18 @@ static struct qfs_text next_word(struct qfs_text line, size_t *at)
 static int load_merges_txt(struct loader *l)
 {
     struct qfs_special_vocab *v = l->v;
-    struct qfs_text text;
+    struct qfs_text text, row;
     if (!qfs_vocab_file_exists(v->model, "merges.txt"))
         return 0;
     int rc = qfs_vocab_read_text(v->arena, v->model, "merges.txt", &text, l->error);
     if (rc < 0)
         return rc;
-    size_t lines = 1, count = 0;
-    for (size_t i = 0; i < text.size; i++)
-        lines += text.data[i] == '\n';
-    struct qfs_text *merges = qfs_arena_array(v->arena, lines, sizeof(*merges));
+    size_t count = 0;
+    struct qfs_text *merges = qfs_arena_array(v->arena, qfs_text_lines(text), sizeof(*merges));
     if (!merges)
         return qfs_fail_memory(l->error);
-    for (size_t start = 0, line = 0; start < text.size; line++) {
-        const char *newline = memchr(text.data + start, '\n', text.size - start);
-        size_t end = newline ? (size_t)(newline - text.data) : text.size, at = 0;
-        struct qfs_text row = {text.data + start, end - start};
-        start = end + 1;
+    for (size_t start = 0, line = 0; qfs_text_line(text, &start, &row); line++) {
+        size_t at = 0;
         struct qfs_text a = next_word(row, &at), b = next_word(row, &at), c = next_word(row, &at);
         if (a.size == 0 || b.size == 0 || c.size != 0 || (line == 0 && a.data[0] == '#'))
             continue;

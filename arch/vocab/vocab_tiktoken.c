@@ -120,27 +120,20 @@ static int add_line(struct tiktoken *k, struct qfs_text line, size_t number)
 
 static int read_file(struct tiktoken *k)
 {
-    struct qfs_text text;
-    size_t lines = 1, number = 0;
+    struct qfs_text text, line;
+    size_t number = 1;
     int rc = qfs_vocab_read_text(&k->arena, k->model, k->lab->file, &text, k->error);
     if (rc < 0)
         return rc == -ENOENT ? -EINVAL : rc;
-    for (size_t i = 0; i < text.size; i++)
-        lines += text.data[i] == '\n';
+    size_t lines = qfs_text_lines(text);
     k->tokens = qfs_arena_array(&k->arena, lines, sizeof(*k->tokens));
     k->ids = qfs_arena_array(&k->arena, lines, sizeof(*k->ids));
     k->highest = -1;
     if (!k->tokens || !k->ids)
         return qfs_fail_memory(k->error);
-    for (size_t start = 0; start < text.size && rc == 0;) {
-        const char *newline = memchr(text.data + start, '\n', text.size - start);
-        size_t end = newline ? (size_t)(newline - text.data) : text.size;
-        struct qfs_text line = {text.data + start, end - start};
-        start = end + 1;
-        number++;
+    for (size_t at = 0; rc == 0 && qfs_text_line(text, &at, &line); number++)
         if (line.size)
             rc = add_line(k, line, number);
-    }
     if (rc == 0 && k->ntokens == 0)
         rc = qfs_fail(k->error, EINVAL, "%s: is empty", k->shown);
     return rc;
