@@ -258,7 +258,6 @@ struct qfs_tokenizer {
     bool add_bos, add_eos, add_prefix_space;
     bool split_special_tokens, clean_up, clean_up_bpe;
     bool has_processor;
-    bool pre_given; /* the fingerprint is unknown, model->pre stands in for its name */
 };
 
 enum {
@@ -291,13 +290,18 @@ int qfs_fingerprint_of(const struct qfs_ids *ids, char ret_hex[65], const char *
  * there (NULL: none). vocab_gpt2.c */
 int qfs_vocab_fingerprint(struct qfs_tokenizer *t, char ret_hex[65], const char **ret_name,
                           struct qfs_error *error) QFS_MUST_USE;
+/* What follows from a fingerprint: *pre stays, or where it is NULL becomes model->pre, and the conversion
+ * says so; an error where that is NULL too. `class_name`: for it, may be NULL. vocab_gpt2.c */
+int qfs_pre_settle(struct qfs_conversion *conversion, const char *shown, const char *hex,
+                   const char *class_name, const char **pre, struct qfs_error *error) QFS_MUST_USE;
 /* get_vocab_base without the fingerprint: tokens with their types. Texts live in `arena` and in the
  * tokenizer. vocab_gpt2.c */
 int qfs_vocab_tokens(struct qfs_tokenizer *t, const struct qfs_json *hparams,
                      struct qfs_arena *arena, struct qfs_tokens *ret_tokens,
                      struct qfs_error *error) QFS_MUST_USE;
 /* get_vocab_base: both; an unknown fingerprint is an error. vocab_gpt2.c */
-int qfs_vocab_base(struct qfs_tokenizer *t, const struct qfs_json *hparams, struct qfs_arena *arena,
+int qfs_vocab_base(struct qfs_tokenizer *t, struct qfs_conversion *conversion,
+                   const struct qfs_json *hparams, struct qfs_arena *arena,
                    struct qfs_tokens *ret_tokens, const char **ret_pre,
                    struct qfs_error *error) QFS_MUST_USE;
 /* max(get_vocab().values()) + 1, 0 of an empty one; len(get_vocab()). vocab_gpt2.c */

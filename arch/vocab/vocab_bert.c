@@ -39,9 +39,7 @@ int qfs_vocab_bert(struct qfs_conversion *conversion, const struct qfs_json *hpa
     int64_t ntypes = 1;
     int rc = qfs_tokenizer_open(conversion->model, &t, error);
     if (rc == 0)
-        rc = qfs_vocab_base(t, hparams, &arena, &tokens, &pre, error);
-    if (rc == 0 && t->pre_given)
-        conversion->given_pre = pre;
+        rc = qfs_vocab_base(t, conversion, hparams, &arena, &tokens, &pre, error);
     if (rc == 0 && types && (!qfs_json_int(types, &ntypes) || ntypes < 0 || ntypes > UINT32_MAX))
         rc = qfs_fail(error, EINVAL, "%s/config.json: type_vocab_size is not a count",
                       conversion->model->path);

@@ -160,26 +160,34 @@ int qfs_vocab_tokens(struct qfs_tokenizer *t, const struct qfs_json *hparams,
     return tokens_of(t, hparams, QFS_VOCAB_ADDED_USUAL, arena, ret_tokens, error);
 }
 
-static int named_pre(struct qfs_tokenizer *t, const char **ret_pre, struct qfs_error *error)
+int qfs_pre_settle(struct qfs_conversion *conversion, const char *shown, const char *hex,
+                   const char *class_name, const char **pre, struct qfs_error *error)
+{
+    if (*pre)
+        return 0;
+    if (!conversion->model->pre)
+        return qfs_fail(error, ENOTSUP,
+                        "%s: llama.cpp does not know the pre-tokenizer whose fingerprint is %s"
+                        "%s%s%s; --pre NAME goes on with one that it knows",
+                        shown, hex, class_name ? " (tokenizer class " : "",
+                        class_name ? class_name : "", class_name ? ")" : "");
+    *pre = conversion->given_pre = conversion->model->pre;
+    return 0;
+}
+
+static int named_pre(struct qfs_tokenizer *t, struct qfs_conversion *conversion,
+                     const char **ret_pre, struct qfs_error *error)
 {
     char hex[65];
     int rc = qfs_vocab_fingerprint(t, hex, ret_pre, error);
-    if (rc == 0 && !*ret_pre && t->model->pre) {
-        t->pre_given = true;
-        *ret_pre = t->model->pre;
-    }
-    if (rc == 0 && !*ret_pre)
-        rc = qfs_fail(error, ENOTSUP,
-                      "%s: llama.cpp does not know the pre-tokenizer whose fingerprint is %s "
-                      "(tokenizer class %s); --pre NAME goes on with one that it knows",
-                      t->shown, hex, t->class_name);
-    return rc;
+    return rc < 0 ? rc : qfs_pre_settle(conversion, t->shown, hex, t->class_name, ret_pre, error);
 }
 
-int qfs_vocab_base(struct qfs_tokenizer *t, const struct qfs_json *hparams, struct qfs_arena *arena,
+int qfs_vocab_base(struct qfs_tokenizer *t, struct qfs_conversion *conversion,
+                   const struct qfs_json *hparams, struct qfs_arena *arena,
                    struct qfs_tokens *ret_tokens, const char **ret_pre, struct qfs_error *error)
 {
-    int rc = named_pre(t, ret_pre, error);
+    int rc = named_pre(t, conversion, ret_pre, error);
     return rc < 0 ? rc : qfs_vocab_tokens(t, hparams, arena, ret_tokens, error);
 }
 
@@ -243,9 +251,7 @@ int qfs_vocab_gpt2_way(struct qfs_conversion *conversion, const struct qfs_json 
     const char *pre = NULL;
     int rc = qfs_tokenizer_open(conversion->model, &t, error);
     if (rc == 0)
-        rc = named_pre(t, &pre, error);
-    if (rc == 0 && t->pre_given)
-        conversion->given_pre = pre;
+        rc = named_pre(t, conversion, &pre, error);
     if (rc == 0)
         rc = tokens_of(t, hparams, way->added, &arena, &tokens, error);
     if (rc == 0)
@@ -314,24 +320,19 @@ int qfs_vocab_glmedge(struct qfs_conversion *conversion, const struct qfs_json *
     return qfs_vocab_gpt2_way(conversion, hparams, &way, error);
 }
 
+int qfs_vocab_chatglm(struct qfs_conversion *conversion, const struct qfs_json *hparams,
+                      struct qfs_error *error)
+{
+    static const struct qfs_special_token texts[] = {
+        {"eos", "<|endoftext|>"}, {"eot", "<|user|>"}, {"unk", "<|endoftext|>"}, {NULL, NULL}};
+    static const struct qfs_vocab_way way = {.texts = texts};
+    return qfs_vocab_gpt2_way(conversion, hparams, &way, error);
+}
+
 int qfs_vocab_interns1(struct qfs_conversion *conversion, const struct qfs_json *hparams,
                        struct qfs_error *error)
 {
     static const struct qfs_special_id ids[] = {{"bos", 151643}, {NULL, 0}};
     static const struct qfs_vocab_way way = {.added = QFS_VOCAB_ADDED_SPACES, .ids = ids};
     return qfs_vocab_gpt2_way(conversion, hparams, &way, error);
-}
-
-int qfs_vocab_token_id(const struct qfs_model *model, const char *text, bool any, int64_t *ret_id,
-                       struct qfs_error *error)
-{
-    struct qfs_tokenizer *t = NULL;
-    uint32_t id;
-    int rc = qfs_tokenizer_open(model, &t, error);
-    if (rc == 0 && any && qfs_tokenizer_id(t, qfs_text_of(text), &id))
-        *ret_id = id;
-    else if (rc == 0)
-        rc = added_id(t, text, ret_id, error);
-    qfs_tokenizer_close(t);
-    return rc;
 }

@@ -15,6 +15,8 @@ struct lab {
     bool nfc;                /* texts are normalized before */
     bool ranks_by_line;      /* numbers in the file do not count */
     bool all_merges;         /* every token must be a merge of two */
+    bool within;             /* the ids in the file must be below vocab_size */
+    bool filling;            /* all ids together must be as many as vocab_size says */
     const char *first[6]; /* special tokens, then <|extra_0|> …; none: from tokenizer_config.json */
     size_t nextras, reserved;
     int64_t start; /* id of the first special token; -1: behind the others */
@@ -34,6 +36,7 @@ static const struct lab qwen = {
     .patterns = {WORDS("\\p{N}")},
     .nfc = true,
     .all_merges = true,
+    .within = true,
     .first = {"<|endoftext|>", "<|im_start|>", "<|im_end|>"},
     .nextras = 205,
     .start = 151643,
@@ -44,6 +47,7 @@ static const struct lab hunyuan = {
     .patterns = {WORDS("\\p{N}"), WORDS("\\p{N}{1,3}")},
     .nfc = true,
     .ranks_by_line = true,
+    .filling = true,
     .first = {"<|endoftext|>", "<|startoftext|>", "<|bos|>", "<|eos|>", "<|pad|>"},
     .nextras = 205,
     .start = 127957,
@@ -77,7 +81,6 @@ struct tiktoken {
     struct qfs_text *merges;
     size_t nmerges;
     const char *pre;
-    bool pre_given;
     struct qfs_error *error;
 };
 
@@ -291,7 +294,7 @@ static int encode(struct tiktoken *k, const char *pattern, struct qfs_text text,
 }
 
 /* get_vocab_base_pre */
-static int find_pre(struct tiktoken *k)
+static int find_pre(struct tiktoken *k, struct qfs_conversion *conversion)
 {
     struct qfs_text text = qfs_fingerprint_text();
     struct qfs_ids ids = {0};
@@ -311,22 +314,14 @@ static int find_pre(struct tiktoken *k)
             (rc = qfs_fingerprint_of(&ids, hex, &k->pre, k->error)) < 0 || k->pre)
             break;
     }
-    if (rc == 0 && !k->pre && k->model->pre) {
-        k->pre = k->model->pre;
-        k->pre_given = true;
-    } else if (rc == 0 && !k->pre) {
-        rc =
-            qfs_fail(k->error, ENOTSUP,
-                     "%s: llama.cpp does not know the pre-tokenizer whose fingerprint is %s; --pre "
-                     "NAME goes on with one that it knows",
-                     k->shown, hex);
-    }
+    if (rc == 0)
+        rc = qfs_pre_settle(conversion, k->shown, hex, NULL, &k->pre, k->error);
     free(normal);
     free(ids.items);
     return rc;
 }
 
-static int open_tiktoken(struct tiktoken *k)
+static int open_tiktoken(struct tiktoken *k, struct qfs_conversion *conversion)
 {
     int rc;
     if (!(k->shown = qfs_vocab_shown(&k->arena, k->model, k->lab->file)))
@@ -337,7 +332,7 @@ static int open_tiktoken(struct tiktoken *k)
             "%s: there is no such file, nor a tokenizer.json: its tokenizer is code that "
             "comes with the model, which is not run",
             k->shown);
-    if ((rc = read_file(k)) < 0 || (rc = read_special(k)) < 0 || (rc = find_pre(k)) < 0)
+    if ((rc = read_file(k)) < 0 || (rc = read_special(k)) < 0 || (rc = find_pre(k, conversion)) < 0)
         return rc;
     return find_merges(k);
 }
@@ -363,10 +358,10 @@ static int write_tokens(struct tiktoken *k, struct qfs_conversion *conversion,
     if (rc < 0 || (rc = qfs_vocab_size(k->model, hparams, 0, &size, k->error)) < 0 ||
         (rc = qfs_tokens_init(&tokens, &k->arena, size, NAN, k->error)) < 0)
         return rc;
-    if (k->lab == &qwen && k->highest >= (int64_t)size)
+    if (k->lab->within && k->highest >= (int64_t)size)
         return qfs_fail(k->error, EINVAL, "%s: has ids beyond config.json's vocab_size %zu",
                         k->shown, size);
-    if (k->lab == &hunyuan && k->lab->start + (int64_t)k->nspecial != (int64_t)size)
+    if (k->lab->filling && k->lab->start + (int64_t)k->nspecial != (int64_t)size)
         return qfs_fail(k->error, EINVAL, "%s: config.json's vocab_size %zu is not its size",
                         k->shown, size);
     for (size_t i = 0; i < k->ntokens; i++) {
@@ -382,8 +377,6 @@ static int write_tokens(struct tiktoken *k, struct qfs_conversion *conversion,
             tokens.texts[k->special[i].id] = k->special[i].text;
             tokens.types[k->special[i].id] = QFS_TOKEN_CONTROL;
         }
-    if (k->pre_given)
-        conversion->given_pre = k->pre;
     rc = qfs_tokens_write(&tokens, conversion, "gpt2", k->pre, k->error);
     if (rc == 0 && k->nmerges)
         qfs_kv_texts(&conversion->kvs, "tokenizer.ggml.merges", k->merges, k->nmerges);
@@ -396,7 +389,7 @@ static int write_vocab(struct tiktoken *k, struct qfs_conversion *conversion,
 {
     struct qfs_special_vocab special;
     int64_t id;
-    int rc = open_tiktoken(k);
+    int rc = open_tiktoken(k, conversion);
     if (rc == 0)
         rc = write_tokens(k, conversion, hparams);
     if (rc == 0)
@@ -528,13 +521,4 @@ int qfs_vocab_deepseek2(struct qfs_conversion *conversion, const struct qfs_json
     rc = write_kimi(&k, conversion, hparams, eos);
     close_tiktoken(&k);
     return rc;
-}
-
-int qfs_vocab_chatglm(struct qfs_conversion *conversion, const struct qfs_json *hparams,
-                      struct qfs_error *error)
-{
-    static const struct qfs_special_token texts[] = {
-        {"eos", "<|endoftext|>"}, {"eot", "<|user|>"}, {"unk", "<|endoftext|>"}, {NULL, NULL}};
-    static const struct qfs_vocab_way way = {.texts = texts};
-    return qfs_vocab_gpt2_way(conversion, hparams, &way, error);
 }

@@ -59,7 +59,7 @@ int qfs_vocab_arctic(struct qfs_conversion *conversion, const struct qfs_json *h
 /* XverseModel.set_vocab: tokenizer.json with Llama's bytes. vocab_xverse.c */
 int qfs_vocab_xverse(struct qfs_conversion *conversion, const struct qfs_json *hparams,
                      struct qfs_error *error) QFS_MUST_USE;
-/* ChatGLMModel.set_vocab. vocab_chatglm.c */
+/* ChatGLMModel.set_vocab. vocab_gpt2.c */
 int qfs_vocab_chatglm(struct qfs_conversion *conversion, const struct qfs_json *hparams,
                       struct qfs_error *error) QFS_MUST_USE;
 /* Gemma4Model.set_vocab. vocab_llama_hf.c */
@@ -95,10 +95,6 @@ struct qfs_vocab_way {
 int qfs_vocab_gpt2_way(struct qfs_conversion *conversion, const struct qfs_json *hparams,
                        const struct qfs_vocab_way *way, struct qfs_error *error) QFS_MUST_USE;
 
-/* tokenizer.get_added_vocab()[text] of the tokenizer that AutoTokenizer gives (get_vocab() where
- * `any`); -EINVAL where there is none. vocab_gpt2.c */
-int qfs_vocab_token_id(const struct qfs_model *model, const char *text, bool any, int64_t *ret_id,
-                       struct qfs_error *error) QFS_MUST_USE;
 /* add_space_prefix where tokenizer_config.json has add_prefix_space, as ERNIE and Pangu write it.
  * vocab_files.c */
 int qfs_vocab_space_prefix(struct qfs_conversion *conversion, struct qfs_error *error) QFS_MUST_USE;
