@@ -17,7 +17,7 @@ SPECIAL = ['bos', 'eos', 'unk', 'sep', 'pad', 'cls', 'mask']
 # or one of its own with cls and sep (ids that stand for absent tokens).
 POST = {
     'LlamaTokenizer': 'KEEP', 'Qwen2Tokenizer': 'KEEP', 'Qwen3_5Tokenizer': 'KEEP', 'GPT2Tokenizer': 'KEEP',
-    'CodeGenTokenizer': 'KEEP', 'GemmaTokenizer': 'KEEP', 'CohereTokenizer': 'POST_INIT', 'GPTNeoXTokenizer': 'UPDATE',
+    'CodeGenTokenizer': 'KEEP', 'GemmaTokenizer': 'KEEP', 'CohereTokenizer': 'INIT', 'GPTNeoXTokenizer': 'UPDATE',
     'BertTokenizer': 'CLS_SEP', 'DistilBertTokenizer': 'CLS_SEP', 'RobertaTokenizer': 'CLS_SEP', 'XLMRobertaTokenizer': 'BOS_EOS',
 }
 ABSENT_IDS = {'BertTokenizer': (2, 3), 'DistilBertTokenizer': (2, 3)}
@@ -104,7 +104,7 @@ for name in names:
     tri = {None: 'IS_NULL', True: 'IS_TRUE', False: 'IS_FALSE'}
     defaults = ', '.join(f'.{k} = {tri[parameters[k].default]}' for k in TRIALS if k in parameters)
     ids = ABSENT_IDS.get(name, (-1, -1))
-    print(f'    {{.name = {c(name)}, .model = QFS_MODEL_{cls.model.__name__.upper()}, .post = POST_{POST[name]}, '
+    print(f'    {{.name = {c(name)}, .model = QFS_MODEL_{cls.model.__name__.upper()}, .post = QFS_POST_{POST[name]}, '
           f'.cls_id = {ids[0]}, .sep_id = {ids[1]}, .adds_special = {"true" if name in ADDS_SPECIAL else "false"}, '
           f'.old_files = {"true" if cls.vocab_files_names.get("vocab_file") in ("vocab.json", "vocab.txt") else "false"}, '
           f'.charsmap = {"true" if "_spm_precompiled_charsmap" in parameters else "false"},\n'

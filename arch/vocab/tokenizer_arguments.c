@@ -9,7 +9,7 @@
 static const char *const named_names[QFS_NAMED_COUNT] = {
     "bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"};
 
-static int config_fail(const struct qfs_loader *l, const char *field, const char *what)
+int qfs_loader_fail(const struct qfs_loader *l, const char *field, const char *what)
 {
     return qfs_fail(l->error, EINVAL, "%s/tokenizer_config.json: %s %s", l->model->path, field,
                     what);
@@ -120,7 +120,7 @@ static int set_added(struct qfs_loader *l, int64_t index, const struct qfs_added
 static int read_decoder(struct qfs_loader *l, const struct qfs_json *decoder)
 {
     if (!qfs_json_is(decoder, QFS_JSON_OBJECT))
-        return config_fail(l, "added_tokens_decoder", "is not an object");
+        return qfs_loader_fail(l, "added_tokens_decoder", "is not an object");
     for (uint32_t i = 0; i < decoder->count; i++) {
         const struct qfs_json_member *member = &decoder->members[i];
         struct qfs_added_token token;
@@ -132,7 +132,7 @@ static int read_decoder(struct qfs_loader *l, const struct qfs_json *decoder)
         if (rc < 0)
             return rc;
         if (!qfs_python_int(member->key, &index))
-            return config_fail(l, "added_tokens_decoder", "has a key that is no id");
+            return qfs_loader_fail(l, "added_tokens_decoder", "has a key that is no id");
         if ((rc = set_added(l, index, &token)) < 0)
             return rc;
     }
@@ -362,7 +362,7 @@ static int read_own_object(struct qfs_loader *l, const struct qfs_json *object)
         struct qfs_named_token token = {.name = argument.name};
         int rc = token_of(l, &argument, &token);
         if (rc == 0)
-            rc = config_fail(l, "extra_special_tokens", "has a token that is null");
+            rc = qfs_loader_fail(l, "extra_special_tokens", "has a token that is null");
         if (rc < 0 || (rc = add_named(l, &token)) < 0)
             return rc;
     }
@@ -378,7 +378,7 @@ static int read_extra(struct qfs_loader *l)
     if (qfs_json_is_null(list))
         return 0;
     if (list->kind != QFS_JSON_ARRAY)
-        return config_fail(l, "extra_special_tokens", "is no list");
+        return qfs_loader_fail(l, "extra_special_tokens", "is no list");
     l->t->extra = qfs_arena_array(&l->t->arena, list->count, sizeof(*l->t->extra));
     if (!l->t->extra)
         return qfs_fail_memory(l->error);
@@ -387,7 +387,7 @@ static int read_extra(struct qfs_loader *l)
                                         .value = &list->items[i]};
         int rc = token_of(l, &argument, &l->t->extra[l->t->nextra]);
         if (rc == 0)
-            rc = config_fail(l, "extra_special_tokens", "has a token that is null");
+            rc = qfs_loader_fail(l, "extra_special_tokens", "has a token that is null");
         if (rc < 0)
             return rc;
         l->t->nextra++;

@@ -23,12 +23,10 @@ struct variant {
     const char *normalizer, *pre_tokenizer, *decoder, *model;
 };
 
-enum post { POST_KEEP, POST_UPDATE, POST_POST_INIT, POST_CLS_SEP, POST_BOS_EOS };
-
 struct rebuilt {
     const char *name;
     enum qfs_token_model_kind model;
-    enum post post;
+    enum qfs_class_post post;
     int cls_id, sep_id;
     bool adds_special, old_files, charsmap;
     const char *special[QFS_NAMED_COUNT];
@@ -284,7 +282,7 @@ static int describe(const struct chooser *c, const struct class_name *name,
         .name = class->name,
         .kind = QFS_CLASS_REBUILT,
         .model = class->model,
-        .post = (enum qfs_class_post) class->post,
+        .post = class->post,
         .cls_id = class->cls_id,
         .sep_id = class->sep_id,
         .adds_special = class->adds_special,

@@ -96,12 +96,12 @@ static bool fits_template(struct qfs_text text)
            !memchr(text.data, ':', text.size);
 }
 
-static int id_of(struct qfs_loader *l, enum qfs_flag wanted, size_t name, int64_t *ret_id)
+static int id_of(struct qfs_loader *l, bool wanted, size_t name, int64_t *ret_id)
 {
     const struct qfs_named_token *token = &l->t->named[name];
     uint32_t id;
     *ret_id = -1;
-    if (wanted != QFS_FLAG_TRUE || !token->set)
+    if (!wanted || !token->set)
         return 0;
     if (!qfs_tokenizer_id(l->t, token->token.content, &id) || !fits_template(token->token.content))
         return qfs_fail(l->error, EINVAL, "%s: its %s cannot stand in a template", l->model->path,
@@ -115,8 +115,8 @@ static int update_processor(struct qfs_loader *l)
 {
     int64_t bos, eos;
     int rc;
-    if ((rc = id_of(l, l->t->add_bos ? QFS_FLAG_TRUE : QFS_FLAG_FALSE, QFS_NAMED_BOS, &bos)) < 0 ||
-        (rc = id_of(l, l->t->add_eos ? QFS_FLAG_TRUE : QFS_FLAG_FALSE, QFS_NAMED_EOS, &eos)) < 0)
+    if ((rc = id_of(l, l->t->add_bos, QFS_NAMED_BOS, &bos)) < 0 ||
+        (rc = id_of(l, l->t->add_eos, QFS_NAMED_EOS, &eos)) < 0)
         return rc;
     return qfs_processor_set(l->t, bos, eos, l->error);
 }
@@ -141,10 +141,9 @@ static int cls_sep_processor(struct qfs_loader *l)
 
 /* -- all of it ------------------------------------------------------------------------------------------------------- */
 
-static int flag(struct qfs_loader *l, const char *name, bool *ret)
+static bool flag(const struct qfs_loader *l, const char *name)
 {
-    *ret = qfs_json_truthy(qfs_loader_value(l, name));
-    return 0;
+    return qfs_json_truthy(qfs_loader_value(l, name));
 }
 
 /* tokenizer.json's padding names a pad token where nothing else does. */
@@ -162,12 +161,6 @@ static int pad_from_file(struct qfs_loader *l)
     pad->set = pad->is_string = true;
     pad->token = (struct qfs_added_token){.content = qfs_json_text(token)};
     return 0;
-}
-
-static int config_fail(const struct qfs_loader *l, const char *field, const char *what)
-{
-    return qfs_fail(l->error, EINVAL, "%s/tokenizer_config.json: %s %s", l->model->path, field,
-                    what);
 }
 
 /* transformers reads the template files, which must be UTF-8. */
@@ -192,7 +185,7 @@ static int check_templates(struct qfs_loader *l)
         return rc;
     for (uint32_t i = 0; i < list->count; i++)
         if (!qfs_json_get(&list->items[i], "name") || !qfs_json_get(&list->items[i], "template"))
-            return config_fail(l, "chat_template", "has an entry without name or template");
+            return qfs_loader_fail(l, "chat_template", "has an entry without name or template");
     return 0;
 }
 
@@ -204,15 +197,14 @@ static int construct(struct qfs_loader *l)
         return rc;
     bool explicit =
         qfs_loader_argument(l, "add_bos_token") || qfs_loader_argument(l, "add_eos_token");
-    flag(l, "add_bos_token", &t->add_bos);
-    flag(l, "add_eos_token", &t->add_eos);
-    t->add_prefix_space = l->class.add_prefix_space;
-    if (qfs_loader_argument(l, "add_prefix_space"))
-        flag(l, "add_prefix_space", &t->add_prefix_space);
-    flag(l, "split_special_tokens", &t->split_special_tokens);
-    flag(l, "clean_up_tokenization_spaces", &t->clean_up);
-    flag(l, "clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output",
-         &t->clean_up_bpe);
+    t->add_bos = flag(l, "add_bos_token");
+    t->add_eos = flag(l, "add_eos_token");
+    t->add_prefix_space = qfs_loader_argument(l, "add_prefix_space") ? flag(l, "add_prefix_space")
+                                                                     : l->class.add_prefix_space;
+    t->split_special_tokens = flag(l, "split_special_tokens");
+    t->clean_up = flag(l, "clean_up_tokenization_spaces");
+    t->clean_up_bpe =
+        flag(l, "clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output");
     bool update = explicit || !t->has_processor;
     if ((rc = add_tokens(l)) < 0 || (update && (rc = update_processor(l)) < 0))
         return rc;

@@ -33,7 +33,9 @@ struct qfs_loader {
     struct qfs_error *error;
 };
 
-/* kwargs.get(name); NULL if it is not there. tokenizer_arguments.c */
+/* tokenizer_config.json: its `field` `what`. tokenizer_arguments.c, as the following */
+int qfs_loader_fail(const struct qfs_loader *l, const char *field, const char *what);
+/* kwargs.get(name); NULL if it is not there. */
 struct qfs_argument *qfs_loader_argument(const struct qfs_loader *l, const char *name);
 /* Its value; NULL if it is not there. */
 const struct qfs_json *qfs_loader_value(const struct qfs_loader *l, const char *name);
