@@ -63,7 +63,8 @@ static void prefer(struct found *best, char *path, const char *name)
 static int search(struct qfs_arena *arena, const struct qfs_model *model, const char *folder,
                   unsigned depth, struct found *best)
 {
-    int fd = openat(model->dir_fd, *folder ? folder : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int fd = openat(model->dir_fd, *folder ? folder : ".",
+                    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     DIR *dir = fd < 0 ? NULL : fdopendir(fd);
     int rc = 0;
     if (!dir) {
@@ -79,7 +80,7 @@ static int search(struct qfs_arena *arena, const struct qfs_model *model, const 
             rc = -ENOMEM;
         else if (qfs_vocab_file_exists(model, path))
             prefer(best, path, path + strlen(path) - strlen(entry->d_name));
-        else if (entry->d_type == DT_DIR && depth)
+        else if (depth) /* anything but a directory cannot be opened as one */
             rc = search(arena, model, path, depth - 1, best);
     }
     closedir(dir);
