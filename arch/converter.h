@@ -524,6 +524,12 @@ const struct qfs_recipe *qfs_lazy_swapaxes(struct qfs_converter *c, const struct
                                            int i, int j); /* negative axes count from the end */
 const struct qfs_recipe *qfs_lazy_slice(struct qfs_converter *c, const struct qfs_recipe *a,
                                         int axis, int64_t first, int64_t count);
+/* a[first::step] along an axis */
+const struct qfs_recipe *qfs_lazy_step(struct qfs_converter *c, const struct qfs_recipe *a,
+                                       int axis, int64_t first, int64_t step);
+/* `count` from `first` on, of each `step` one: what both are made of */
+const struct qfs_recipe *qfs_lazy_cut(struct qfs_converter *c, const struct qfs_recipe *a, int axis,
+                                      int64_t first, int64_t count, int64_t step);
 /* torch.equal(a, b), of tensors as the files have them: reads their weights. recipe_equal.c */
 int qfs_lazy_equal(struct qfs_converter *c, const struct qfs_recipe *a, const struct qfs_recipe *b,
                    bool *ret_equal);
@@ -559,9 +565,6 @@ const struct qfs_recipe *qfs_lazy_gptq(struct qfs_converter *c, const struct qfs
                                        const struct qfs_recipe *scales,
                                        const struct qfs_recipe *g_idx, int bits,
                                        bool first_version);
-/* a[first::step] along an axis */
-const struct qfs_recipe *qfs_lazy_step(struct qfs_converter *c, const struct qfs_recipe *a,
-                                       int axis, int64_t first, int64_t step);
 /* QFS_OP_MXFP4 or NVFP4. The result is as long as 32 or 16 times the scales' last axis. */
 const struct qfs_recipe *qfs_lazy_fp4(struct qfs_converter *c, enum qfs_op op,
                                       const struct qfs_recipe *packed,

@@ -16,16 +16,6 @@ static const struct qfs_recipe *cannot(struct qfs_converter *c, const char *what
     return NULL;
 }
 
-static const struct qfs_recipe *as_f32(struct qfs_converter *c, const struct qfs_recipe *a)
-{
-    struct qfs_recipe *cast =
-        (struct qfs_recipe *)(a->dtype == QFS_DTYPE_F32 ? NULL
-                                                        : qfs_lazy_unary(c, QFS_OP_CAST, a, 0));
-    if (cast)
-        cast->dtype = QFS_DTYPE_F32;
-    return cast ? cast : a->dtype == QFS_DTYPE_F32 ? a : NULL;
-}
-
 const struct qfs_recipe *qfs_lora_pair(struct qfs_converter *c, const struct qfs_recipe *a,
                                        const struct qfs_recipe *b)
 {
@@ -37,7 +27,8 @@ const struct qfs_recipe *qfs_lora_pair(struct qfs_converter *c, const struct qfs
                  c->model->path);
         return NULL;
     }
-    if (a->dtype != b->dtype && (!(a = as_f32(c, a)) || !(b = as_f32(c, b))))
+    if (a->dtype != b->dtype &&
+        (!(a = qfs_lazy_cast(c, a, QFS_DTYPE_F32)) || !(b = qfs_lazy_cast(c, b, QFS_DTYPE_F32))))
         return NULL;
     struct qfs_recipe *pair = qfs_arena_alloc(c->arena, sizeof(*pair));
     const struct qfs_recipe **operands = qfs_arena_array(c->arena, 2, sizeof(*operands));
@@ -91,17 +82,17 @@ const struct qfs_recipe *qfs_lora_swapaxes(struct qfs_converter *c, const struct
     return qfs_lora_pair(c, a, qfs_lazy_swapaxes(c, b, i, j));
 }
 
-const struct qfs_recipe *qfs_lora_slice(struct qfs_converter *c, const struct qfs_recipe *pair,
-                                        int axis, int64_t first, int64_t count)
+const struct qfs_recipe *qfs_lora_cut(struct qfs_converter *c, const struct qfs_recipe *pair,
+                                      int axis, int64_t first, int64_t count, int64_t step)
 {
     const struct qfs_recipe *a = pair->operands[0], *b = pair->operands[1];
     int ndim = pair->ndim;
     axis = axis < 0 ? axis + ndim : axis;
     if (axis == ndim - 1)
-        return qfs_lora_pair(c, qfs_lazy_slice(c, a, axis, first, count), b);
+        return qfs_lora_pair(c, qfs_lazy_cut(c, a, axis, first, count, step), b);
     if (axis < ndim - 2 && a->shape[axis] != 1)
-        a = qfs_lazy_slice(c, a, axis, first, count);
-    return qfs_lora_pair(c, a, qfs_lazy_slice(c, b, axis, first, count));
+        a = qfs_lazy_cut(c, a, axis, first, count, step);
+    return qfs_lora_pair(c, a, qfs_lazy_cut(c, b, axis, first, count, step));
 }
 
 const struct qfs_recipe *qfs_lora_join(struct qfs_converter *c,

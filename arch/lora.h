@@ -17,8 +17,8 @@ const struct qfs_recipe *qfs_lora_reshape(struct qfs_converter *c, const struct 
                                           int ndim, const int64_t *shape);
 const struct qfs_recipe *qfs_lora_swapaxes(struct qfs_converter *c, const struct qfs_recipe *pair,
                                            int i, int j);
-const struct qfs_recipe *qfs_lora_slice(struct qfs_converter *c, const struct qfs_recipe *pair,
-                                        int axis, int64_t first, int64_t count);
+const struct qfs_recipe *qfs_lora_cut(struct qfs_converter *c, const struct qfs_recipe *pair,
+                                      int axis, int64_t first, int64_t count, int64_t step);
 const struct qfs_recipe *qfs_lora_join(struct qfs_converter *c,
                                        const struct qfs_recipe *const *pairs, size_t count,
                                        bool stack);

@@ -263,21 +263,39 @@ const struct qfs_recipe *qfs_lazy_swapaxes(struct qfs_converter *c, const struct
     return view;
 }
 
-const struct qfs_recipe *qfs_lazy_slice(struct qfs_converter *c, const struct qfs_recipe *a,
-                                        int axis, int64_t first, int64_t count)
+const struct qfs_recipe *qfs_lazy_cut(struct qfs_converter *c, const struct qfs_recipe *a, int axis,
+                                      int64_t first, int64_t count, int64_t step)
 {
     if (qfs_is_lora(a))
-        return qfs_lora_slice(c, a, axis, first, count);
+        return qfs_lora_cut(c, a, axis, first, count, step);
     struct qfs_recipe *view = view_of(c, a);
     if (!view)
         return NULL;
     axis = axis < 0 ? axis + view->ndim : axis;
     if (axis < 0 || axis >= view->ndim || first < 0 || count < 0 || count > view->shape[axis] ||
-        first > view->shape[axis] - count)
+        first > view->shape[axis] - (count ? (count - 1) * step + 1 : 0))
         return misfit(c, "cut");
     view->start += first * view->strides[axis];
     view->shape[axis] = count;
+    view->strides[axis] *= step;
     return view;
+}
+
+const struct qfs_recipe *qfs_lazy_slice(struct qfs_converter *c, const struct qfs_recipe *a,
+                                        int axis, int64_t first, int64_t count)
+{
+    return qfs_lazy_cut(c, a, axis, first, count, 1);
+}
+
+const struct qfs_recipe *qfs_lazy_step(struct qfs_converter *c, const struct qfs_recipe *a,
+                                       int axis, int64_t first, int64_t step)
+{
+    if (!a)
+        return NULL;
+    axis = axis < 0 ? axis + a->ndim : axis;
+    if (axis < 0 || axis >= a->ndim || a->shape[axis] <= first)
+        return misfit(c, "cut");
+    return qfs_lazy_cut(c, a, axis, first, (a->shape[axis] - first + step - 1) / step, step);
 }
 
 const struct qfs_recipe *qfs_lazy_cast(struct qfs_converter *c, const struct qfs_recipe *a,
@@ -302,23 +320,6 @@ static enum qfs_dtype joined_dtype(const struct qfs_recipe *const *parts, size_t
         if (parts[i] && parts[0] && parts[i]->dtype != parts[0]->dtype)
             return QFS_DTYPE_F32;
     return parts[0] ? parts[0]->dtype : QFS_DTYPE_F32;
-}
-
-const struct qfs_recipe *qfs_lazy_step(struct qfs_converter *c, const struct qfs_recipe *a,
-                                       int axis, int64_t first, int64_t step)
-{
-    if (!a)
-        return NULL;
-    axis = axis < 0 ? axis + a->ndim : axis;
-    if (axis < 0 || axis >= a->ndim || a->shape[axis] <= first)
-        return misfit(c, "cut");
-    struct qfs_recipe *view =
-        (struct qfs_recipe *)qfs_lazy_slice(c, a, axis, first, a->shape[axis] - first);
-    if (!view)
-        return NULL;
-    view->shape[axis] = (view->shape[axis] + step - 1) / step;
-    view->strides[axis] *= step;
-    return view;
 }
 
 static const struct qfs_recipe *join(struct qfs_converter *c, const struct qfs_recipe *const *parts,
