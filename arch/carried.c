@@ -16,30 +16,18 @@
             ".byte 0\n"                                     \
             ".previous\n")
 
-#define ALL(do)                                                                                                                        \
-    do                                                                                                                                 \
-    (gpt_neox, "ggml-vocab-gpt-neox.gguf") do(llama_spm, "ggml-vocab-llama-spm.gguf") do(rwkv_world, "llama-cpp-rwkv-world.jinja") do( \
-        kimi_k3,                                                                                                                       \
-        "Kimi-K3.jinja") do(minimax_m1,                                                                                                \
-                            "MiniMax-M1.jinja") do(mistral_small,                                                                      \
-                                                   "Mistral-Small-3.2-24B-Instruct-2506."                                              \
-                                                   "jinja") do(devstral,                                                               \
-                                                               "unsloth-mistral-Devstral-Small-"                                       \
-                                                               "2507.jinja") do(deepseek_v4,                                           \
-                                                                                "deepseek-ai-"                                         \
-                                                                                "DeepSeek-V4."                                         \
-                                                                                "jinja") do(deepseek_v4_flash,                         \
-                                                                                            "deep"                                     \
-                                                                                            "seek"                                     \
-                                                                                            "-ai-"                                     \
-                                                                                            "Deep"                                     \
-                                                                                            "Seek"                                     \
-                                                                                            "-V4-"                                     \
-                                                                                            "Flas"                                     \
-                                                                                            "h-"                                       \
-                                                                                            "0731"                                     \
-                                                                                            ".jin"                                     \
-                                                                                            "ja")
+/* clang-format off */
+#define ALL(do) \
+    do(gpt_neox, "ggml-vocab-gpt-neox.gguf") \
+    do(llama_spm, "ggml-vocab-llama-spm.gguf") \
+    do(rwkv_world, "llama-cpp-rwkv-world.jinja") \
+    do(kimi_k3, "Kimi-K3.jinja") \
+    do(minimax_m1, "MiniMax-M1.jinja") \
+    do(mistral_small, "Mistral-Small-3.2-24B-Instruct-2506.jinja") \
+    do(devstral, "unsloth-mistral-Devstral-Small-2507.jinja") \
+    do(deepseek_v4, "deepseek-ai-DeepSeek-V4.jinja") \
+    do(deepseek_v4_flash, "deepseek-ai-DeepSeek-V4-Flash-0731.jinja")
+/* clang-format on */
 
 #define DECLARE(symbol, file) \
     extern const char qfs_carried_##symbol[], qfs_carried_##symbol##_end[];

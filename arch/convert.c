@@ -189,8 +189,6 @@ static void count_parameters(const struct qfs_conversion *out, uint64_t ret_npar
 
 static int run(struct qfs_converter *c)
 {
-    int (*begin)(struct qfs_converter *) = NULL;
-    int (*extra)(struct qfs_converter *) = NULL, (*finish)(struct qfs_converter *) = NULL;
     bool mmproj = c->out->product == QFS_PRODUCT_MMPROJ, lora = c->model->adapter;
     uint64_t nparams[3];
     int64_t nexperts;
@@ -200,11 +198,12 @@ static int run(struct qfs_converter *c)
         (rc = qfs_draft_check(c)) < 0 ||
         (rc = mmproj ? qfs_mmproj_prepare(c) : prepare_hparams(c)) < 0)
         return rc;
-    begin = QFS_HOOK(c, begin);
+    int (*begin)(struct qfs_converter *) = QFS_HOOK(c, begin);
     if (begin && (rc = begin(c)) < 0)
         return rc;
-    extra = QFS_HOOK(c, extra);
-    finish = QFS_HOOK(c, finish);
+    /* begin may have chosen another family */
+    int (*extra)(struct qfs_converter *) = QFS_HOOK(c, extra);
+    int (*finish)(struct qfs_converter *) = QFS_HOOK(c, finish);
     c->out->arch = c->arch;
     if ((rc = qfs_names_init(c)) < 0 || (rc = (lora ? qfs_lora_tensors : index_tensors)(c)) < 0)
         return rc;
@@ -276,14 +275,6 @@ static int convert(const struct qfs_model *model, enum qfs_product product,
     return rc;
 }
 
-static const struct qfs_convert_options defaults;
-
-int qfs_convert(const struct qfs_model *model, struct qfs_conversion **ret_conversion,
-                struct qfs_error *error)
-{
-    return qfs_convert_with(model, &defaults, ret_conversion, error);
-}
-
 int qfs_convert_with(const struct qfs_model *model, const struct qfs_convert_options *options,
                      struct qfs_conversion **ret_conversion, struct qfs_error *error)
 {
@@ -294,6 +285,7 @@ int qfs_convert_with(const struct qfs_model *model, const struct qfs_convert_opt
 int qfs_convert_mmproj(const struct qfs_model *model, struct qfs_conversion **ret_conversion,
                        struct qfs_error *error)
 {
+    static const struct qfs_convert_options defaults;
     return model->adapter || model->gguf
                ? -ENOENT
                : convert(model, QFS_PRODUCT_MMPROJ, &defaults, ret_conversion, error);

@@ -164,8 +164,6 @@ const struct qfs_family *qfs_mmproj_family_find(const char *hf_class);
 /* The `wanted` class names of all families that look most like `name`, best first; how many there
  * are in all. */
 size_t qfs_classes_near(const char *name, const char **ret_names, size_t wanted);
-/* All families of language models; their number in *ret_count. */
-const struct qfs_family *const *qfs_families(size_t *ret_count);
 
 /* load_hparams: sets c->config. get_model_architecture. architecture.c */
 int qfs_config_prepare(struct qfs_converter *c);

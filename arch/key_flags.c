@@ -27,3 +27,12 @@ int qfs_put_layer_flags(struct qfs_converter *c, const char *key, const char *na
     qfs_put_bools(c, key, flags, list->count);
     return 0;
 }
+
+int qfs_put_sliding_layers(struct qfs_converter *c)
+{
+    if (qfs_json_is_null(qfs_hparam(c, "layer_types")))
+        return qfs_fail(c->error, EINVAL, "%s/config.json: layer_types is not a list",
+                        c->model->path);
+    return qfs_put_layer_flags(c, "attention.sliding_window_pattern", "layer_types",
+                               "sliding_attention");
+}

@@ -1,7 +1,6 @@
 /* Families that write all of their keys themselves, as tables. */
 #include "converter.h"
 
-#include <string.h>
 
 static int absent(struct qfs_converter *c, const struct qfs_key_rule *rule)
 {
@@ -55,7 +54,7 @@ static int put_rule(struct qfs_converter *c, const struct qfs_key_rule *rule)
         qfs_put_f32(c, rule->key, rule->number);
         break;
     case QFS_RULE_IS_TEXT:
-        qfs_kv_string(&c->out->kvs, qfs_key(c, rule->key), rule->text);
+        qfs_put_string(c, rule->key, rule->text);
         break;
     case QFS_RULE_NO_BOS:
         qfs_kv_bool(&c->out->kvs, "tokenizer.ggml.add_bos_token", false);
@@ -83,24 +82,4 @@ int qfs_put_keys(struct qfs_converter *c)
         return qfs_put_rules(c, family->rules);
     int rc = qfs_text_keys(c);
     return rc < 0 || !family ? rc : qfs_put_params(c, family->params);
-}
-
-void qfs_put_string(struct qfs_converter *c, const char *key, const char *value)
-{
-    qfs_kv_string(&c->out->kvs, qfs_key(c, key), value);
-}
-
-int qfs_put_sliding_layers(struct qfs_converter *c)
-{
-    const struct qfs_json *types = qfs_hparam(c, "layer_types");
-    if (!qfs_json_is(types, QFS_JSON_ARRAY))
-        return qfs_fail(c->error, EINVAL, "%s/config.json: layer_types is not a list",
-                        c->model->path);
-    uint8_t *flags = qfs_arena_array(c->arena, types->count, sizeof(*flags));
-    if (!flags)
-        return qfs_fail_memory(c->error);
-    for (uint32_t i = 0; i < types->count; i++)
-        flags[i] = qfs_text_is(qfs_json_text(&types->items[i]), "sliding_attention");
-    qfs_put_bools(c, "attention.sliding_window_pattern", flags, types->count);
-    return 0;
 }

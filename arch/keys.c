@@ -31,8 +31,7 @@ static int put_list(struct qfs_converter *c, const char *key, const struct qfs_j
             return wrong(c, key, "a list of integers");
         items[i] = (int32_t)value;
     }
-    if (list->count) /* GGUFWriter leaves an empty array out */
-        qfs_kv_array(&c->out->kvs, qfs_key(c, key), QFS_KV_I32, items, list->count);
+    qfs_put_i32s(c, key, items, list->count);
     return 0;
 }
 
@@ -124,6 +123,11 @@ void qfs_put_f32(struct qfs_converter *c, const char *name, double value)
 void qfs_put_bool(struct qfs_converter *c, const char *name, bool value)
 {
     qfs_kv_bool(&c->out->kvs, qfs_key(c, name), value);
+}
+
+void qfs_put_string(struct qfs_converter *c, const char *name, const char *value)
+{
+    qfs_kv_string(&c->out->kvs, qfs_key(c, name), value);
 }
 
 void qfs_put_sigmoid_gating(struct qfs_converter *c)

@@ -176,12 +176,6 @@ FAMILIES(DECLARE)
 
 static const struct qfs_family *const families[] = {FAMILIES(LIST)};
 
-const struct qfs_family *const *qfs_families(size_t *ret_count)
-{
-    *ret_count = QFS_COUNT(families);
-    return families;
-}
-
 const struct qfs_family *qfs_family_find(const char *hf_class)
 {
     for (size_t i = 0; i < QFS_COUNT(families); i++)

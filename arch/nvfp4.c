@@ -74,7 +74,7 @@ static int find_beside(struct qfs_converter *c, const char *name, const char *in
     return beside ? 0 : -c->error->code;
 }
 
-/* The number behind the last `part` of a name, and what follows it; -1 if there is none. */
+/* The number behind the first `part` of a name, and what follows it; -1 if there is none. */
 static int64_t number_behind(const char *name, const char *part, const char **ret_rest)
 {
     const char *at = strstr(name, part);

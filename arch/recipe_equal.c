@@ -1,4 +1,4 @@
-/* Whether two matrices of the files are the same: the only place where planning reads weights. */
+/* Whether two matrices of the files are the same: the only place where planning reads whole weights. */
 #include "converter.h"
 
 #include <stdlib.h>

@@ -114,7 +114,7 @@ static int put_rope_scaling(struct qfs_converter *c, const struct qfs_json *rope
         if (!qfs_text_is(qfs_json_text(type), rope_kinds[i].type) ||
             (rope_kinds[i].needs_factor && qfs_json_is_null(qfs_json_get(rope, "factor"))))
             continue;
-        qfs_kv_string(&c->out->kvs, qfs_key(c, "rope.scaling.type"), rope_kinds[i].gguf);
+        qfs_put_string(c, "rope.scaling.type", rope_kinds[i].gguf);
         for (const struct rope_param *p = rope_kinds[i].params; p->key; p++) {
             const struct qfs_json *value = qfs_json_get(rope, p->names[0]);
             if (!value && p->names[1])
@@ -144,7 +144,7 @@ static int put_rope_sections(struct qfs_converter *c)
                             "%s/config.json: mrope_section is not a list of sizes", c->model->path);
         four[i] = (int32_t)value;
     }
-    qfs_kv_array(&c->out->kvs, qfs_key(c, "rope.dimension_sections"), QFS_KV_I32, four, 4);
+    qfs_put_i32s(c, "rope.dimension_sections", four, 4);
     return 0;
 }
 

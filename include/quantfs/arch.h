@@ -121,8 +121,6 @@ struct qfs_conversion {
 
 /* Everything the converter would write for `model`, as a description; no weights are read. The
  * model must outlive the conversion. Caller owns *ret_conversion. */
-int qfs_convert(const struct qfs_model *model, struct qfs_conversion **ret_conversion,
-                struct qfs_error *error) QFS_MUST_USE;
 int qfs_convert_with(const struct qfs_model *model, const struct qfs_convert_options *options,
                      struct qfs_conversion **ret_conversion, struct qfs_error *error) QFS_MUST_USE;
 /* The same for --mmproj. -ENOENT, and no sentence, when the model has no encoders. */
