@@ -29,7 +29,10 @@ static int64_t locate(const struct qfs_recipe *view, int64_t index, int64_t *ret
     return at;
 }
 
-enum { MAX_STEP = 16 }; /* a run of every n-th element is read whole up to here */
+enum {
+    MAX_STEP = 16,  /* a run of every n-th element is read whole up to here */
+    MAX_RUNS = 256, /* looked at together */
+};
 
 /* Every `step`-th of `n` elements of a node from `at` on; `spare` has room for all between them. */
 static int read_stepped(const struct qfs_reader *r, const struct qfs_recipe *node, int64_t at,
@@ -70,33 +73,94 @@ static int read_transposed(const struct qfs_reader *r, const struct qfs_recipe *
     return rc;
 }
 
-static int read_view(const struct qfs_reader *r, const struct qfs_recipe *view, int64_t first,
-                     int64_t count, uint8_t *out)
+/* A run of a view: `n` elements of the operand from `at` on. */
+struct run {
+    int64_t at, n;
+    uint8_t *out;
+};
+
+static int compare_runs(const void *a, const void *b)
+{
+    const struct run *x = a, *y = b;
+    return x->at < y->at ? -1 : x->at > y->at;
+}
+
+/* Runs that touch one another in the operand are read in one go: some operands, such as GPTQ's, read
+ * many rows as fast as one. `spare` has room for all runs. */
+static int read_runs(const struct qfs_reader *r, const struct qfs_recipe *node, struct run *runs,
+                     size_t nruns, uint8_t *spare)
+{
+    size_t size = qfs_dtypes[node->dtype].size, next;
+    int rc = 0;
+    qsort(runs, nruns, sizeof(*runs), compare_runs);
+    for (size_t i = 0; i < nruns && rc == 0; i = next) {
+        int64_t at = runs[i].at, end = at + runs[i].n;
+        for (next = i + 1; next < nruns && runs[next].at <= end; next++)
+            end = QFS_MAX(end, runs[next].at + runs[next].n);
+        rc = qfs_recipe_node(r, node, at, end - at, next == i + 1 ? runs[i].out : spare);
+        for (size_t k = i; k < next && next > i + 1 && rc == 0; k++)
+            memcpy(runs[k].out, spare + (size_t)(runs[k].at - at) * size, (size_t)runs[k].n * size);
+    }
+    return rc;
+}
+
+/* Elements of a view, run by run. */
+static int read_by_runs(const struct qfs_reader *r, const struct qfs_recipe *view, int64_t first,
+                        int64_t count, uint8_t *out)
+{
+    size_t size = qfs_dtypes[view->dtype].size, nruns = 0;
+    struct run runs[MAX_RUNS];
+    int64_t run, at = locate(view, first, &run);
+    if (run >= count)
+        return qfs_recipe_node(r, view->operands[0], at, count, out);
+    uint8_t *spare = malloc((size_t)count * size);
+    int rc = spare ? 0 : qfs_fail_memory(r->error);
+    while (count && rc == 0) {
+        at = locate(view, first, &run);
+        run = QFS_MIN(run, count);
+        runs[nruns++] = (struct run){at, run, out};
+        first += run;
+        count -= run;
+        out += (size_t)run * size;
+        if (nruns == MAX_RUNS || count == 0) {
+            rc = read_runs(r, view->operands[0], runs, nruns, spare);
+            nruns = 0;
+        }
+    }
+    free(spare);
+    return rc;
+}
+
+/* Elements of a view whose last axis has a small step. */
+static int read_by_steps(const struct qfs_reader *r, const struct qfs_recipe *view, int64_t first,
+                         int64_t count, uint8_t *out)
 {
     size_t size = qfs_dtypes[view->dtype].size;
-    int64_t ncols = view->ndim ? view->shape[view->ndim - 1] : 1, run;
-    int64_t step = view->ndim ? view->strides[view->ndim - 1] : 1;
-    bool stepped = is_step(step) && step > 1 && ncols > 1;
-    uint8_t *spare = NULL;
-    int rc = 0;
-    if (view->ndim >= 2 && step != 1 && !stepped && ncols > 1 &&
-        is_step(view->strides[view->ndim - 2]) && first % ncols == 0 && count % ncols == 0)
-        return read_transposed(r, view, first / ncols, count / ncols, out);
-    if (stepped && !(spare = malloc((size_t)(QFS_MIN(ncols, count) * step) * size)))
-        return qfs_fail_memory(r->error);
+    int64_t ncols = view->shape[view->ndim - 1], step = view->strides[view->ndim - 1], run;
+    uint8_t *spare = malloc((size_t)(QFS_MIN(ncols, count) * step) * size);
+    int rc = spare ? 0 : qfs_fail_memory(r->error);
     while (count && rc == 0) {
         int64_t at = locate(view, first, &run);
-        if (stepped)
-            run = ncols - first % ncols;
-        run = QFS_MIN(run, count);
-        rc = stepped ? read_stepped(r, view->operands[0], at, step, run, spare, out, 1)
-                     : qfs_recipe_node(r, view->operands[0], at, run, out);
+        run = QFS_MIN(ncols - first % ncols, count);
+        rc = read_stepped(r, view->operands[0], at, step, run, spare, out, 1);
         first += run;
         count -= run;
         out += (size_t)run * size;
     }
     free(spare);
     return rc;
+}
+
+static int read_view(const struct qfs_reader *r, const struct qfs_recipe *view, int64_t first,
+                     int64_t count, uint8_t *out)
+{
+    int64_t ncols = view->ndim ? view->shape[view->ndim - 1] : 1;
+    int64_t step = view->ndim ? view->strides[view->ndim - 1] : 1;
+    bool stepped = is_step(step) && step > 1 && ncols > 1;
+    if (view->ndim >= 2 && step != 1 && !stepped && ncols > 1 &&
+        is_step(view->strides[view->ndim - 2]) && first % ncols == 0 && count % ncols == 0)
+        return read_transposed(r, view, first / ncols, count / ncols, out);
+    return (stepped ? read_by_steps : read_by_runs)(r, view, first, count, out);
 }
 
 static int read_concat(const struct qfs_reader *r, const struct qfs_recipe *node, int64_t first,
