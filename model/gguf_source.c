@@ -122,7 +122,7 @@ static bool is_companion(const char *name)
 }
 
 struct found {
-    char *only_float, *any; /* the last of its kind; heap */
+    char *only_float, *any; /* the last of its kind */
     size_t nfloats, nfiles, nlater_parts;
     struct qfs_buffer list;
     bool is_model, failed;
@@ -188,24 +188,11 @@ static int open_file(struct qfs_model *model, const char *name, const char *show
     struct qfs_model_file *file = &model->files[model->nfiles];
     uint8_t head[256];
     struct stat st;
-    int rc;
-    int fd = openat(model->dir_fd, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0) {
-        rc = errno;
-        return qfs_fail(error, rc, "%s: cannot be opened: %s%s", shown, strerror(rc),
-                        rc == ENOENT ? ": a part of the set is missing, download it" : "");
-    }
-    *file = (struct qfs_model_file){.name = name, .fd = fd};
-    model->nfiles++; /* from here on closing the model closes the file */
-    if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
-        return qfs_fail(error, EINVAL, "%s: is not a regular file", shown);
-    file->size = (uint64_t)st.st_size;
-    file->mtime_ns = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
-    model->mtime_ns = QFS_MAX(model->mtime_ns, file->mtime_ns);
-    if ((rc = qfs_gguf_read(gguf, fd, shown, error)) < 0)
+    int rc = qfs_part_open(model, name, shown, &st, error);
+    if (rc < 0 || (rc = qfs_gguf_read(gguf, file->fd, shown, error)) < 0)
         return rc;
     size_t size = (size_t)QFS_MIN(file->size, (uint64_t)sizeof(head));
-    if ((rc = qfs_pread_full(fd, head, size, 0)) < 0)
+    if ((rc = qfs_pread_full(file->fd, head, size, 0)) < 0)
         return qfs_fail(error, -rc, "%s: cannot be read: %s", shown, strerror(-rc));
     file->identity = qfs_part_identity(model->dir_fd, name, &st, qfs_hash(head, size));
     return 0;

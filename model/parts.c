@@ -2,9 +2,9 @@
  *
  * Which files are the model follows the converter: `model*.safetensors` in the directory, replaced
  * by the index's files where there is a model.safetensors.index.json; where there are none,
- * `pytorch_model*.bin` likewise. Tensors are kept in the
- * converter's order, parts by name and names sorted inside a part (of a .bin: as its dictionary has them), because float views are written
- * in it. */
+ * `pytorch_model*.bin` likewise. Tensors are kept in the converter's order, parts by name and names
+ * sorted inside a part (of a .bin: as its dictionary has them), because float views are written in
+ * it. */
 #include "parts.h"
 #include "safetensors.h"
 #include "torch_file.h"
@@ -18,7 +18,8 @@
 
 enum { INDEX_LIMIT = 256 << 20, MAX_PARTS = 4096 };
 
-/* Two kinds of weight files; the first that is there counts. */
+/* Kinds of weight files: of the first two the one that is there counts, the third is of Mistral's own
+ * format. */
 static const struct part_kind {
     const char *prefix, *suffix, *index;
 } safetensors_kind = {"model", ".safetensors", "model.safetensors.index.json"},
@@ -124,6 +125,11 @@ static int read_index(struct qfs_model *model, struct qfs_arena *scratch, const 
     return 0;
 }
 
+static int64_t mtime_ns(const struct stat *st)
+{
+    return (int64_t)st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec;
+}
+
 bool qfs_part_hub_digest(int dir_fd, const char *name, char ret_hex[65])
 {
     char link[512];
@@ -186,32 +192,38 @@ out:
     return rc;
 }
 
-static int open_part(struct qfs_model *model, const char *name, struct qfs_error *error)
+int qfs_part_open(struct qfs_model *model, const char *name, const char *shown, struct stat *ret_st,
+                  struct qfs_error *error)
 {
     struct qfs_model_file *file = &model->files[model->nfiles];
-    char *shown = qfs_arena_printf(&model->arena, "%s/%s", model->path, name);
-    struct stat st;
-    int rc;
-
-    if (!shown)
-        return qfs_fail_memory(error);
     int fd = openat(model->dir_fd, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0) {
-        rc = errno;
+        int rc = errno;
         return qfs_fail(error, rc, "%s: cannot be opened: %s%s", shown, strerror(rc),
                         rc == ENOENT ? ": a part of the model is missing, download it again" : "");
     }
     *file = (struct qfs_model_file){.name = name, .fd = fd};
     model->nfiles++; /* from here on closing the model closes the file */
-    if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+    if (fstat(fd, ret_st) < 0 || !S_ISREG(ret_st->st_mode))
         return qfs_fail(error, EINVAL, "%s: is not a regular file", shown);
-    file->size = (uint64_t)st.st_size;
-    file->mtime_ns = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
+    file->size = (uint64_t)ret_st->st_size;
+    file->mtime_ns = mtime_ns(ret_st);
     model->mtime_ns = QFS_MAX(model->mtime_ns, file->mtime_ns);
+    return 0;
+}
+
+static int open_part(struct qfs_model *model, const char *name, struct qfs_error *error)
+{
+    struct qfs_model_file *file = &model->files[model->nfiles];
+    char *shown = qfs_arena_printf(&model->arena, "%s/%s", model->path, name);
     struct qfs_digest digest;
+    struct stat st;
+    int rc = shown ? qfs_part_open(model, name, shown, &st, error) : qfs_fail_memory(error);
+    if (rc < 0)
+        return rc;
     if (qfs_ends_with(name, torch_kind.suffix))
-        rc = qfs_torch_file_parse(&model->arena, fd, file->size, (uint32_t)model->nfiles - 1, shown,
-                                  &model->tensors, &model->ntensors, &digest, error);
+        rc = qfs_torch_file_parse(&model->arena, file->fd, file->size, (uint32_t)model->nfiles - 1,
+                                  shown, &model->tensors, &model->ntensors, &digest, error);
     else
         rc = read_safetensors(model, file, shown, &digest, error);
     if (rc == 0)
@@ -356,8 +368,7 @@ int qfs_model_pread(const struct qfs_model *model, const struct qfs_tensor *tens
     int rc = qfs_pread_full(file->fd, data, size, tensor->offset + offset);
     /* Looked at after reading: what was read before the file changed is still the old file's. */
     if (fstat(file->fd, &st) == 0 &&
-        ((uint64_t)st.st_size != file->size ||
-         (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec != file->mtime_ns))
+        ((uint64_t)st.st_size != file->size || mtime_ns(&st) != file->mtime_ns))
         return qfs_fail(error, ESTALE, "%s/%s: was changed since it was opened", model->path,
                         file->name);
     if (rc < 0)

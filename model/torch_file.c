@@ -561,8 +561,11 @@ static int index_entries(struct machine *m, const struct qfs_zip_entry **ret_pic
     for (size_t i = 0; i < m->zip->nentries; i++) {
         const char *slash = strchr(m->zip->entries[i].name, '/');
         const char *name = slash ? slash + 1 : m->zip->entries[i].name;
-        if (qfs_map_set(&m->entries, qfs_text_of(name), i) < 0)
+        int fresh = qfs_map_set(&m->entries, qfs_text_of(name), i);
+        if (fresh < 0)
             return qfs_fail_memory(m->error);
+        if (!fresh)
+            return bad(m, "two entries have one name");
         if (strcmp(name, "data.pkl") == 0)
             *ret_pickle = &m->zip->entries[i];
     }

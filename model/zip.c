@@ -47,10 +47,12 @@ static int find_directory(int fd, uint64_t file_size, const char *shown, struct 
     uint64_t tail_size = QFS_MIN(file_size, (uint64_t)END_SIZE + MAX_COMMENT + LOCATOR_SIZE);
     uint64_t tail_start = file_size - tail_size, at64;
     uint8_t *tail = malloc(tail_size + 1), end64[END64_SIZE];
-    int rc = tail ? qfs_pread_full(fd, tail, tail_size, tail_start) : qfs_fail_memory(error);
     int64_t at = (int64_t)tail_size - END_SIZE;
-    if (rc < 0)
+    int rc = 0;
+    if (!tail || qfs_pread_full(fd, tail, tail_size, tail_start) < 0) {
+        rc = tail ? damaged(shown, "its end cannot be read", error) : qfs_fail_memory(error);
         goto out;
+    }
     while (at >= 0 && u32(tail + at) != 0x06054b50)
         at--;
     if (at < 0) {
@@ -117,7 +119,7 @@ static int find_data(int fd, uint64_t file_size, struct qfs_zip_entry *entry, co
 
 static int read_entries(struct qfs_arena *arena, int fd, uint64_t file_size, const char *shown,
                         const uint8_t *at, uint64_t left, struct qfs_zip *zip,
-                        struct qfs_map *names, struct qfs_error *error)
+                        struct qfs_error *error)
 {
     for (size_t i = 0; i < zip->nentries; i++) {
         struct qfs_zip_entry *entry = &zip->entries[i];
@@ -136,11 +138,8 @@ static int read_entries(struct qfs_arena *arena, int fd, uint64_t file_size, con
         if ((u16(at + 8) & 1) || u16(at + 10) != 0 || packed != entry->size)
             return damaged(shown, "an entry is compressed or encrypted", error);
         entry->name = qfs_arena_copy(arena, (const char *)at + CENTRAL_SIZE, name);
-        int fresh = entry->name ? qfs_map_set(names, qfs_text_of(entry->name), i) : -ENOMEM;
-        if (fresh < 0)
+        if (!entry->name)
             return qfs_fail_memory(error);
-        if (!fresh)
-            return damaged(shown, "two entries have one name", error);
         int rc = find_data(fd, file_size, entry, shown, error);
         if (rc < 0)
             return rc;
@@ -154,7 +153,6 @@ int qfs_zip_read(struct qfs_arena *arena, int fd, uint64_t file_size, const char
                  struct qfs_zip *ret_zip, struct qfs_error *error)
 {
     struct directory directory = {0};
-    struct qfs_map names = {0};
     struct qfs_zip zip = {0};
     if (file_size < END_SIZE)
         return damaged(shown, "is too short for a zip file", error);
@@ -169,10 +167,9 @@ int qfs_zip_read(struct qfs_arena *arena, int fd, uint64_t file_size, const char
     else if (qfs_pread_full(fd, bytes, directory.size, directory.offset) < 0)
         rc = damaged(shown, "its zip directory cannot be read", error);
     else
-        rc = read_entries(arena, fd, file_size, shown, bytes, directory.size, &zip, &names, error);
+        rc = read_entries(arena, fd, file_size, shown, bytes, directory.size, &zip, error);
     if (rc == 0)
         *ret_zip = zip;
     free(bytes);
-    qfs_map_done(&names);
     return rc;
 }

@@ -14,8 +14,8 @@ struct qfs_zip {
     size_t nentries;
 };
 
-/* Reads the directory of an open file. Entries that are compressed or encrypted, that share a name or lie
- * beyond the file are errors. Everything lives in `arena`. */
+/* Reads the directory of an open file. Entries that are compressed or encrypted or lie beyond the file are
+ * errors; whether names are unique is for the caller. Everything lives in `arena`. */
 int qfs_zip_read(struct qfs_arena *arena, int fd, uint64_t file_size, const char *shown,
                  struct qfs_zip *ret_zip, struct qfs_error *error) QFS_MUST_USE;
 
