@@ -8,20 +8,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { SMALL_FILE = 16 << 20 };
-
 static bool has(const struct qfs_model *model, const char *name)
 {
     return faccessat(model->dir_fd, name, F_OK, 0) == 0;
-}
-
-static int read_json(struct qfs_model *model, const char *name, const struct qfs_json **ret_value,
-                     struct qfs_error *error)
-{
-    char *shown = qfs_arena_printf(&model->arena, "%s/%s", model->path, name);
-    return shown ? qfs_json_read(&model->arena, model->dir_fd, name, SMALL_FILE, shown, ret_value,
-                                 error)
-                 : qfs_fail_memory(error);
 }
 
 /* The base's name is a directory as seen from here or from the adapter, or a repository in the hub
@@ -67,17 +56,14 @@ int qfs_adapter_load(struct qfs_model *model, const char *base, struct qfs_error
 {
     const char *path = base;
     int rc;
-    if (!has(model, "adapter_config.json") || has(model, "model.safetensors") ||
-        has(model, "model.safetensors.index.json"))
+    if (has(model, "model.safetensors") || has(model, "model.safetensors.index.json"))
         return 0;
-    if ((rc = read_json(model, "adapter_config.json", &model->adapter, error)) < 0)
+    rc = qfs_model_json(model, "adapter_config.json", &model->adapter, error);
+    if (rc < 0 || !model->adapter)
         return rc;
-    if (!qfs_json_is(model->adapter, QFS_JSON_OBJECT)) {
-        model->adapter = NULL;
+    if (!qfs_json_is(model->adapter, QFS_JSON_OBJECT))
         return qfs_fail(error, EINVAL, "%s/adapter_config.json: is not an object", model->path);
-    }
-    if (has(model, "config.json") &&
-        (rc = read_json(model, "config.json", &model->adapter_raw, error)) < 0)
+    if ((rc = qfs_model_json(model, "config.json", &model->adapter_raw, error)) < 0)
         return rc;
     if (!path && (rc = find_base(model, &path, error)) < 0)
         return rc;

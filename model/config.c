@@ -7,8 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CONFIG_LIMIT = 16 << 20 };
-
 static const struct rule_value *get(const struct rule_dict *dict, const char *key)
 {
     return qfs_rule_find_text(dict, qfs_text_of(key));
@@ -176,50 +174,37 @@ static int load_auto(struct qfs_model *model, struct qfs_error *error)
     return rc;
 }
 
-/* params.json of Mistral's own format; false when there is none. */
-static bool load_params(struct qfs_model *model, int *ret_rc, struct qfs_error *error)
+/* params.json of Mistral's own format, if there is one: sets mistral_format. */
+static int load_params(struct qfs_model *model, struct qfs_error *error)
 {
     static const struct qfs_json empty = {.kind = QFS_JSON_OBJECT};
-    char *shown = qfs_arena_printf(&model->arena, "%s/params.json", model->path);
-    struct qfs_error unread = {0};
-    const struct qfs_json *params;
-    int rc = shown ? qfs_json_read(&model->arena, model->dir_fd, "params.json", CONFIG_LIMIT, shown,
-                                   &params, &unread)
-                   : -ENOMEM;
-    if (rc == -ENOENT)
-        return false;
-    if (rc < 0)
-        rc = qfs_fail(error, -rc, "%s", shown ? unread.text : "out of memory");
-    else if (!qfs_json_is(params, QFS_JSON_OBJECT))
-        rc = qfs_fail(error, EINVAL, "%s: is not a JSON object", shown);
-    if (rc == 0) {
-        model->mistral_format = true;
-        model->config_raw = &empty;
-        model->config = params;
-    }
-    *ret_rc = rc;
-    return true;
+    const struct qfs_json *params = NULL;
+    int rc = qfs_model_json(model, "params.json", &params, error);
+    if (rc < 0 || !params)
+        return rc;
+    if (!qfs_json_is(params, QFS_JSON_OBJECT))
+        return qfs_fail(error, EINVAL, "%s/params.json: is not a JSON object", model->path);
+    model->mistral_format = true;
+    model->config_raw = &empty;
+    model->config = params;
+    return 0;
 }
 
 int qfs_config_load(struct qfs_model *model, struct qfs_error *error)
 {
-    char *shown = qfs_arena_printf(&model->arena, "%s/config.json", model->path);
-    const struct qfs_json *raw;
-    if (!shown)
-        return qfs_fail_memory(error);
-    int rc = qfs_json_read(&model->arena, model->dir_fd, "config.json", CONFIG_LIMIT, shown, &raw,
-                           error);
-    if (rc == -ENOENT && load_params(model, &rc, error))
+    const struct qfs_json *raw = NULL;
+    int rc = qfs_model_json(model, "config.json", &raw, error);
+    if (rc == 0 && !raw)
+        rc = load_params(model, error);
+    if (rc < 0 || model->mistral_format)
         return rc;
-    if (rc == -ENOENT)
+    if (!raw)
         return qfs_fail(error, ENOENT,
-                        "%s: there is none: give the directory that holds the model's config.json "
-                        "and safetensors files",
-                        shown);
-    if (rc < 0)
-        return rc;
+                        "%s/config.json: there is none: give the directory that holds the model's "
+                        "config.json and safetensors files",
+                        model->path);
     if (!qfs_json_is(raw, QFS_JSON_OBJECT))
-        return qfs_fail(error, EINVAL, "%s: is not a JSON object", shown);
+        return qfs_fail(error, EINVAL, "%s/config.json: is not a JSON object", model->path);
     model->config_raw = raw;
     return load_auto(model, error);
 }

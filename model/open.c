@@ -7,9 +7,8 @@
 
 enum { SMALL_FILE = 64 << 20 };
 
-/* A JSON file that may be absent: then *ret_value stays as it is. */
-static int read_optional(struct qfs_model *model, const char *name,
-                         const struct qfs_json **ret_value, struct qfs_error *error)
+int qfs_model_json(struct qfs_model *model, const char *name, const struct qfs_json **ret_value,
+                   struct qfs_error *error)
 {
     char *shown = qfs_arena_printf(&model->arena, "%s/%s", model->path, name);
     if (!shown)
@@ -53,6 +52,19 @@ int qfs_generation_config_load(struct qfs_model *model, struct qfs_error *error)
     return 0;
 }
 
+static int load_directory(struct qfs_model *model, const char *base, struct qfs_error *error)
+{
+    int rc;
+    if ((rc = qfs_adapter_load(model, base, error)) < 0 ||
+        (!model->adapter && (rc = qfs_config_load(model, error)) < 0) ||
+        (rc = qfs_generation_config_load(model, error)) < 0 ||
+        (rc = qfs_model_json(model, "tokenizer_config.json", &model->tokenizer_config, error)) <
+            0 ||
+        (rc = qfs_card_load(model, error)) < 0)
+        return rc;
+    return (model->adapter ? qfs_adapter_parts_load : qfs_parts_load)(model, error);
+}
+
 int qfs_model_open(const char *path, struct qfs_model **ret_model, struct qfs_error *error)
 {
     return qfs_model_open_adapter(path, NULL, ret_model, error);
@@ -62,32 +74,18 @@ int qfs_model_open_adapter(const char *path, const char *base, struct qfs_model 
                            struct qfs_error *error)
 {
     struct qfs_model *model = calloc(1, sizeof(*model));
-    int rc;
     if (!model)
         return qfs_fail_memory(error);
     model->dir_fd = -1;
-    if ((rc = qfs_source_locate(model, path, error)) < 0) {
+    int rc = qfs_source_locate(model, path, error);
+    if (rc == 0)
+        rc = model->gguf_names ? qfs_gguf_source_load(model, error)
+                               : load_directory(model, base, error);
+    if (rc == 0)
+        *ret_model = model;
+    else
         qfs_model_close(model);
-        return rc;
-    }
-    if (model->gguf_names) {
-        if ((rc = qfs_gguf_source_load(model, error)) < 0)
-            qfs_model_close(model);
-        else
-            *ret_model = model;
-        return rc;
-    }
-    if ((rc = qfs_adapter_load(model, base, error)) < 0 ||
-        (!model->adapter && (rc = qfs_config_load(model, error)) < 0) ||
-        (rc = qfs_generation_config_load(model, error)) < 0 ||
-        (rc = read_optional(model, "tokenizer_config.json", &model->tokenizer_config, error)) < 0 ||
-        (rc = qfs_card_load(model, error)) < 0 ||
-        (rc = (model->adapter ? qfs_adapter_parts_load : qfs_parts_load)(model, error)) < 0) {
-        qfs_model_close(model);
-        return rc;
-    }
-    *ret_model = model;
-    return 0;
+    return rc;
 }
 
 void qfs_model_close(struct qfs_model *model)

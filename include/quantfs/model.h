@@ -134,6 +134,9 @@ int qfs_model_pread(const struct qfs_model *model, const struct qfs_tensor *tens
 /* Where SOURCE is: resolves org/name and models--org--name, sets model->path, name, dir_fd. */
 int qfs_source_locate(struct qfs_model *model, const char *source,
                       struct qfs_error *error) QFS_MUST_USE;
+/* A JSON file of the model directory that may be absent: then *ret_value stays as it is. open.c */
+int qfs_model_json(struct qfs_model *model, const char *name, const struct qfs_json **ret_value,
+                   struct qfs_error *error) QFS_MUST_USE;
 /* config.json: sets config_raw and config. */
 int qfs_config_load(struct qfs_model *model, struct qfs_error *error) QFS_MUST_USE;
 /* generation_config.json: sets generation_config. open.c */
