@@ -209,11 +209,13 @@ int qfs_recipe_unpack(const struct qfs_reader *r, const struct qfs_recipe *node,
         if (inner == 1) { /* neighbours come from one integer */
             int64_t from = first / fields, to = (first + n - 1) / fields;
             rc = qfs_recipe_node(r, operand, from, to - from + 1, raw);
-            for (int64_t i = 0; i < n && rc == 0; i++) {
-                int64_t at = first + i;
-                int shift = (int)(at % fields) * node->bits;
-                out[i] = (float)(qfs_integer_at(operand->dtype, raw, at / fields - from) >> shift &
-                                 mask);
+            for (int64_t i = 0; i < n && rc == 0;) {
+                int64_t at = first + i, field = at % fields;
+                int64_t word = qfs_integer_at(operand->dtype, raw, at / fields - from);
+                for (word >>= field * node->bits; field < fields && i < n; field++) {
+                    out[i++] = (float)(word & mask);
+                    word >>= node->bits;
+                }
             }
         } else { /* the same field of neighbouring integers */
             int64_t field = first / inner % fields, outer = first / inner / fields;
