@@ -1,7 +1,6 @@
 /* Families that write all of their keys themselves, as tables. */
 #include "converter.h"
 
-
 static int absent(struct qfs_converter *c, const struct qfs_key_rule *rule)
 {
     return qfs_fail(c->error, EINVAL, "%s/config.json: has no %s", c->model->path, rule->names[0]);
