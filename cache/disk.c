@@ -24,6 +24,9 @@ enum {
     LOOK_EVERY = 32 << 20, /* bytes stored between looks at the free space */
 };
 
+/* Left free by default: a twentieth of the disk, on a large one this much. */
+#define MIN_FREE_MOST ((uint64_t)4 << 30)
+
 enum trouble { /* told once each */
                TROUBLE_FULL = 1,
                TROUBLE_OFF = 2,
@@ -99,7 +102,7 @@ int qfs_disk_open(const struct qfs_disk_options *options, struct qfs_disk **ret_
     uint64_t total;
     qfs_disk_free_bytes(disk->dir_fd, &total);
     if (!disk->options.min_free)
-        disk->options.min_free = total / 20;
+        disk->options.min_free = total / 20 < MIN_FREE_MOST ? total / 20 : MIN_FREE_MOST;
     *ret_disk = disk;
     return 0;
 }

@@ -52,7 +52,7 @@ static const struct option_row rows[] = {
     {"cache-size", 0, "SIZE", SIZE, AT(views.cache_size), READERS | CLI_CACHE,
      "keep at most this much on disk"},
     {"cache-min-free", 0, "SIZE", SIZE, AT(views.cache_min_free), READERS | CLI_CACHE,
-     "leave this much of the disk free (default: a twentieth of it)"},
+     "leave this much of the disk free (default: a twentieth of it, at most 4 GiB)"},
     {"max-age", 0, "SECONDS", NUMBER, AT(max_age), CLI_CACHE,
      "prune what was not read for so long"},
     {"no-cache", 0, NULL, FLAG, AT(views.no_cache), READERS,

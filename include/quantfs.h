@@ -70,10 +70,11 @@ struct qfs_options {
 
     /* -- the cache on disk */
     bool no_cache;
-    bool no_fill;            /* read the cache, add nothing to it (a prefetch still does) */
-    const char *cache_dir;   /* NULL: $XDG_CACHE_HOME/quantfs */
-    uint64_t cache_size;     /* bytes; 0: no limit of its own */
-    uint64_t cache_min_free; /* bytes to leave free on its disk; 0: a twentieth of the disk */
+    bool no_fill;          /* read the cache, add nothing to it (a prefetch still does) */
+    const char *cache_dir; /* NULL: $XDG_CACHE_HOME/quantfs */
+    uint64_t cache_size;   /* bytes; 0: no limit of its own */
+    uint64_t
+        cache_min_free; /* bytes to leave free on its disk; 0: a twentieth of it, at most 4 GiB */
 
     /* What went wrong without stopping anything (the cache is full, a tensor holds a NaN): one
      * sentence each. Called from any thread. NULL: not told. */

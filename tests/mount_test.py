@@ -51,6 +51,11 @@ SIZE = len(truth[TYPE])
 
 # -- mounts -----------------------------------------------------------------------------------------------------------
 
+def kept(cache):
+    """The options of a cache, whatever is left on this machine's disk."""
+    return '--cache', cache, '--cache-min-free', '1'
+
+
 class Mount:
     """A foreground mount that ends with the block; its log is in .log()."""
 
@@ -58,8 +63,8 @@ class Mount:
         self.point = Path(where or tempfile.mkdtemp(prefix='m', dir=work))
         self.log_path = work / f'{self.point.name}.log'
         self.source = source
-        cache = ['--cache', str(cache)] if cache else ['--no-cache']
-        self.args = [quantfs, 'mount', '-f', *OPTIONS, *cache, *options, str(source), str(self.point)]
+        cache = kept(cache) if cache else ['--no-cache']
+        self.args = [str(word) for word in (quantfs, 'mount', '-f', *OPTIONS, *cache, *options, source, self.point)]
 
     def __enter__(self):
         self.process = subprocess.Popen(self.args, stderr=open(self.log_path, 'wb'))
@@ -397,7 +402,7 @@ def test_killed_daemon():
             m.process.wait()
             reader.wait(10)
             raises(errno.ENOTCONN, lambda: os.listdir(point))
-            again = run('mount', *OPTIONS, '--cache', cache, model, point)
+            again = run('mount', *OPTIONS, *kept(cache), model, point)
             equal(again.returncode, 1, 'mount over a dead one')
             if 'Transport endpoint is not connected' not in again.stderr:
                 raise AssertionError(again.stderr)
@@ -406,7 +411,7 @@ def test_killed_daemon():
             if rng.random() < 0.5:
                 equal(run('umount', point).returncode, 0, 'umount of a dead one')
             else:  # --force clears it away
-                equal(run('mount', '--force', *OPTIONS, '--cache', cache, model, point).returncode, 0, 'forced')
+                equal(run('mount', '--force', *OPTIONS, *kept(cache), model, point).returncode, 0, 'forced')
                 equal(run('umount', point).returncode, 0, 'umount')
     with Mount(cache=cache, where=point) as m:
         equal(m.file().read_bytes(), truth[TYPE], 'after all')

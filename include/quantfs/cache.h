@@ -60,9 +60,10 @@ uint64_t qfs_memory_budget(struct qfs_memory *memory);
 /* -- on disk ---------------------------------------------------------------------------------- */
 
 struct qfs_disk_options {
-    const char *dir;   /* NULL: qfs_cache_default_dir() */
-    uint64_t limit;    /* bytes on disk, 0: none */
-    uint64_t min_free; /* bytes to leave free on the filesystem, 0: a twentieth of it */
+    const char *dir; /* NULL: qfs_cache_default_dir() */
+    uint64_t limit;  /* bytes on disk, 0: none */
+    uint64_t
+        min_free; /* bytes to leave free on the filesystem, 0: a twentieth of it, at most 4 GiB */
     void (*warn)(void *warn_arg, const char *sentence); /* any thread; may be NULL */
     void *warn_arg;
 };

@@ -46,6 +46,11 @@ def run(*words, **more):
     return subprocess.run([quantfs, *map(str, words)], **more)
 
 
+def kept(cache):
+    """The options of a cache, whatever is left on this machine's disk."""
+    return '--cache', cache, '--cache-min-free', '1'
+
+
 # -- models: the same shapes, other weights ---------------------------------------------------------------------------
 
 make = functools.partial(noise_model.make, name='model', hidden=512, ffn=1024)
@@ -83,14 +88,14 @@ def test_kills():
     for i in range(rounds('kills')):
         kind = rng.choice(TYPES)
         if rng.random() < 0.5:  # else it goes on with what the last one left
-            run('cache', 'clear', '--cache', cache)
-        p = subprocess.Popen([quantfs, 'prefetch', '--quiet', '--cache', cache, model, *rng.sample(TYPES, 3)],
+            run('cache', 'clear', *kept(cache))
+        p = subprocess.Popen([quantfs, 'prefetch', '--quiet', *kept(cache), model, *rng.sample(TYPES, 3)],
                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         time.sleep(rng.random() * 0.08)
         p.kill()
         killed += p.wait() < 0
         if i % 8 == 0 or i + 1 == rounds('kills'):
-            r = run('cat', '--cache', cache, model, kind)
+            r = run('cat', *kept(cache), model, kind)
             assert r.returncode == 0, r.stderr
             check(r.stdout, kind, f'after {i + 1} kills')
     assert killed > rounds('kills') // 10, f'only {killed} were still at work'
@@ -144,19 +149,19 @@ def test_damage():
     noticed = 0
     for i in range(rounds('damage')):
         kind = rng.choice(TYPES)
-        r = run('cat', '--cache', cache, model, kind)
+        r = run('cat', *kept(cache), model, kind)
         assert r.returncode == 0, r.stderr
         check(r.stdout, kind, f'round {i}')
         files = [p for p in cache.rglob('*') if p.is_file() and p.stat().st_size]
         wounds = [damage(rng.choice(files), files) for _ in range(rng.choice([1, 3]))]
         kind = kind if rng.random() < 0.8 else rng.choice(TYPES)
-        r = run('cat', '--cache', cache, model, kind)
+        r = run('cat', *kept(cache), model, kind)
         assert r.returncode == 0, (wounds, r.stderr)
         check(r.stdout, kind, f'round {i}, {wounds}')
         noticed += bool(r.stderr)
         if i % 50 == 49:
-            assert run('cache', 'verify', '--quiet', '--cache', cache).returncode in (0, 1)
-            assert run('cache', 'verify', '--quiet', '--cache', cache).returncode == 0, 'a second scrub finds damage'
+            assert run('cache', 'verify', '--quiet', *kept(cache)).returncode in (0, 1)
+            assert run('cache', 'verify', '--quiet', *kept(cache)).returncode == 0, 'a second scrub finds damage'
     return f'{rounds("damage")} rounds, {noticed} with a warning'
 
 
@@ -169,7 +174,7 @@ def test_faults():
         what = rng.choice(['pread', 'pwrite', 'open', 'malloc'])
         rate = rng.choice([3, 20, 100, 500])
         env = dict(os.environ, LD_PRELOAD=fault, QFS_FAULT=f'{what}:{rate}', QFS_FAULT_SEED=str(rng.randrange(1 << 30)))
-        r = run('cat', '--cache', cache, model, kind, env=env)
+        r = run('cat', *kept(cache), model, kind, env=env)
         name = f'{what}:{rate} seed {env["QFS_FAULT_SEED"]}'
         assert r.returncode >= 0, f'{name}: {kind} dies of signal {-r.returncode}: {r.stderr[-300:]}'
         if r.returncode == 0:
@@ -179,8 +184,8 @@ def test_faults():
             assert r.stderr, f'{name}: fails without a word'
         ended[what, r.returncode == 0] = ended.get((what, r.returncode == 0), 0) + 1
         if rng.random() < 0.2:
-            run('cache', 'clear', '--cache', cache)
-    r = run('cat', '--cache', cache, model, 'Q4_K_M')
+            run('cache', 'clear', *kept(cache))
+    r = run('cat', *kept(cache), model, 'Q4_K_M')
     check(r.stdout, 'Q4_K_M', 'after all faults')
     assert any(not good for _, good in ended), 'nothing ever failed: is the library loaded?'
     return ', '.join(f'{k} {"done" if good else "refused"} {n}' for (k, good), n in sorted(ended.items()))
@@ -194,7 +199,7 @@ def test_faulty_mount():
     point.mkdir()
     for i in range(rounds('faulty_mount')):
         env = dict(os.environ, LD_PRELOAD=fault, QFS_FAULT_SEED=str(rng.randrange(1 << 30)))
-        p = subprocess.Popen([quantfs, 'mount', '-f', '--cache', work / 'faulty-cache', '--types', ','.join(TYPES), model,
+        p = subprocess.Popen([quantfs, 'mount', '-f', *kept(work / 'faulty-cache'), '--types', ','.join(TYPES), model,
                               point], env=dict(env, QFS_FAULT=rng.choice(['pread:40,pwrite:10', 'pread:9', 'malloc:300',
                                                                           'malloc:3000,pread:400'])),
                              stderr=subprocess.PIPE)
@@ -227,17 +232,17 @@ def test_processes():
     """Many processes fill and read one cache."""
     for i in range(rounds('processes')):
         cache = work / 'processes'
-        run('cache', 'clear', '--cache', cache)
+        run('cache', 'clear', *kept(cache))
         kinds = [rng.choice(TYPES) for _ in range(8)]
         answers = {}
 
         def read(number, kind):
-            answers[number] = kind, run('cat', '--cache', cache, model, kind)
+            answers[number] = kind, run('cat', *kept(cache), model, kind)
         readers = [threading.Thread(target=read, args=(n, rng.choice(TYPES))) for n in range(8)]
         for t in readers:
             t.start()
         if i % 2:
-            run('cache', 'clear', '--cache', cache)
+            run('cache', 'clear', *kept(cache))
         for t in readers:
             t.join()
         assert len(answers) == 8, 'a process did not end'
@@ -272,7 +277,7 @@ class Chaos:
         os.rename(work / 'next', self.source)
 
     def start(self):
-        r = run('mount', '--force', '--cache', self.disk / 'cache', '--cache-min-free', '1', '--memory', '48M',
+        r = run('mount', '--force', *kept(self.disk / 'cache'), '--memory', '48M',
                 '--types', ','.join(TYPES), self.source, self.point)
         assert r.returncode == 0, r.stderr
         status = run('status', self.point)
@@ -329,7 +334,7 @@ class Chaos:
         if what == 'replace':
             self.link(rng.choice('ab'))
         elif what == 'clear':
-            run('cache', 'clear', '--cache', self.disk / 'cache')
+            run('cache', 'clear', *kept(self.disk / 'cache'))
         elif what == 'fill' and self.small:
             with contextlib.suppress(OSError), open(self.disk / 'filler', 'wb') as f:
                 f.write(bytes(rng.choice([1, 4, 16]) << 20))
