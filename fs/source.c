@@ -1,284 +1,14 @@
-/* A source's views: which there are, how big, and the images of those that are open. */
-#include "image.h"
+/* An opened source: what it holds while it is open, its engine, and the images of open views. */
 #include "image_build.h"
+#include "source.h"
 #include "status.h"
 
-#include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 /* Images that nobody reads are kept this many at a time: opening a view again costs nothing then.
  */
 enum { IDLE_IMAGES = 4 };
-
-struct qfs_source {
-    struct qfs_arena arena;
-    struct qfs_options options; /* what lies behind its pointers: types, cache_dir only */
-    struct qfs_model *model;
-    struct qfs_conversion *text, *mmproj; /* NULL: there is none; then text_error says why */
-    struct qfs_error text_error;
-    struct qfs_imatrix *imatrix;
-    struct qfs_view_options view_options;
-    struct qfs_source_view *views;
-    size_t nviews, capacity;
-    struct qfs_engine *given_engine; /* borrowed */
-
-    pthread_mutex_t lock;      /* guards what follows and what names it in image.h */
-    struct qfs_engine *engine; /* own, NULL until it is needed */
-    uint32_t refs;             /* the owner's and one for each image that has users */
-    uint64_t clock;
-};
-
-/* -- options ---------------------------------------------------------------------------------- */
-
-static char *copied(struct qfs_source *source, const char *string)
-{
-    return string ? qfs_arena_string(&source->arena, string) : NULL;
-}
-
-/* One option of llama-quantize, given or not. */
-static int set_option(struct qfs_source *source, const char *name, const char *value,
-                      struct qfs_error *error)
-{
-    return value ? qfs_view_options_set(&source->view_options, &source->arena, name, value, error)
-                 : 0;
-}
-
-static int set_all(struct qfs_source *source, const char *name, const char *const *values,
-                   size_t count, struct qfs_error *error)
-{
-    int rc = 0;
-    for (size_t i = 0; i < count && rc == 0; i++)
-        rc = set_option(source, name, values[i], error);
-    return rc;
-}
-
-static int set_view_options(struct qfs_source *source, const struct qfs_options *options,
-                            struct qfs_error *error)
-{
-    const struct qfs_view_options none = QFS_VIEW_OPTIONS_INIT;
-    struct qfs_view_options *view = &source->view_options;
-    *view = none;
-    view->pure = options->pure;
-    view->leave_output_tensor = options->leave_output_tensor;
-    view->allow_requantize = options->allow_requantize;
-    view->no_tensor_first_split = options->no_tensor_first_split;
-    int rc = set_option(source, "outtype", options->outtype, error);
-    if (rc == 0)
-        rc = set_option(source, "split-max-size", options->split_max_size, error);
-    if (rc == 0)
-        rc = set_option(source, "split-max-tensors", options->split_max_tensors, error);
-    if (rc == 0)
-        rc = set_option(source, "output-tensor-type", options->output_tensor_type, error);
-    if (rc == 0)
-        rc = set_option(source, "token-embedding-type", options->token_embedding_type, error);
-    if (rc == 0)
-        rc = set_all(source, "tensor-type", options->tensor_types, options->ntensor_types, error);
-    if (rc == 0)
-        rc = set_all(source, "override-kv", options->overrides, options->noverrides, error);
-    if (rc == 0 && options->nprune_layers) {
-        int *layers = qfs_arena_array(&source->arena, options->nprune_layers, sizeof(*layers));
-        if (!layers)
-            return qfs_fail_memory(error);
-        memcpy(layers, options->prune_layers, options->nprune_layers * sizeof(*layers));
-        view->prune_layers = layers;
-        view->nprune_layers = options->nprune_layers;
-    }
-    if (rc == 0 && options->imatrix) {
-        const struct qfs_imatrix_options how = {
-            .file = options->imatrix_name,
-            .include = options->include_weights,
-            .ninclude = options->ninclude_weights,
-            .exclude = options->exclude_weights,
-            .nexclude = options->nexclude_weights,
-        };
-        rc = qfs_imatrix_open(options->imatrix, &how, &source->imatrix, error);
-        view->imatrix = source->imatrix;
-    }
-    return rc;
-}
-
-/* -- the list of views ------------------------------------------------------------------------ */
-
-/* Projectors' files are named like the model's with this before it, and so are their types. */
-static const char mmproj_prefix[] = "mmproj-";
-
-/* The type that NAME is, and whose: "q4_k_m", "mmproj-f16"; NULL if it is none. */
-static const struct qfs_ftype *parse_type(const char *name, size_t size, const char **ret_prefix)
-{
-    char copy[40] = "";
-    if (size < sizeof(copy))
-        memcpy(copy, name, size);
-    size_t skip =
-        strncasecmp(copy, mmproj_prefix, strlen(mmproj_prefix)) == 0 ? strlen(mmproj_prefix) : 0;
-    *ret_prefix = skip ? mmproj_prefix : "";
-    return qfs_ftype_by_name(copy + skip);
-}
-
-/* Is the type in the comma-separated `list`? NULL holds all. */
-static bool is_listed(const char *list, const char *prefix, const struct qfs_ftype *ftype)
-{
-    if (!list)
-        return true;
-    for (const char *at = list; *at;) {
-        size_t size = strcspn(at, ",");
-        const char *whose;
-        if (parse_type(at, size, &whose) == ftype && strcmp(whose, prefix) == 0)
-            return true;
-        at += size + (at[size] == ',');
-    }
-    return false;
-}
-
-static int check_types(const char *list, struct qfs_error *error)
-{
-    for (const char *at = list ? list : ""; *at;) {
-        size_t size = strcspn(at, ",");
-        const char *whose;
-        if (!parse_type(at, size, &whose)) {
-            struct qfs_buffer known = {0};
-            for (const struct qfs_ftype *type = qfs_ftypes; type->name; type++)
-                qfs_buffer_printf(&known, " %s", type->name);
-            int rc = qfs_fail(error, EINVAL, "'%.*s' is not a type: known are%.*s",
-                              (int)QFS_MIN(size, (size_t)40), at, (int)known.size,
-                              (const char *)known.data);
-            qfs_buffer_done(&known);
-            return rc;
-        }
-        at += size + (at[size] == ',');
-    }
-    return 0;
-}
-
-/* Can every tensor of the plan be computed by this build? */
-static bool is_computable(const struct qfs_plan *plan)
-{
-    const struct qfs_kernels *kernels = qfs_kernels_get(~0u);
-    for (size_t i = 0; i < plan->ntensors; i++) {
-        const struct qfs_plan_tensor *tensor = &plan->tensors[i];
-        if (qfs_type_info(tensor->type)->quantized && tensor->type != tensor->half &&
-            !kernels->quantize[tensor->type])
-            return false;
-    }
-    return true;
-}
-
-static double weight_bits(const struct qfs_plan *plan)
-{
-    double weights = 0, bytes = 0;
-    for (size_t i = 0; i < plan->ntensors; i++) {
-        const struct qfs_plan_tensor *tensor = &plan->tensors[i];
-        weights += (double)tensor->ne[0] * (double)tensor->ne[1] * (double)tensor->ne[2] *
-                   (double)tensor->ne[3];
-        bytes += (double)tensor->nbytes;
-    }
-    return weights > 0 ? 8 * bytes / weights : 0;
-}
-
-/* What llama-quantize is told concerns the language model; projectors are made without. */
-static int build_plan(struct qfs_source *source, const struct qfs_source_view *view,
-                      struct qfs_plan **ret_plan, struct qfs_error *error)
-{
-    struct qfs_view_options options = QFS_VIEW_OPTIONS_INIT;
-    if (!view->conversion)
-        return qfs_fail(error, ENOTSUP, "%s", source->text_error.text);
-    if (view->conversion == source->text)
-        options = source->view_options;
-    options.outtype = source->view_options.outtype;
-    options.split_max_size = source->view_options.split_max_size;
-    options.split_max_tensors = source->view_options.split_max_tensors;
-    options.no_tensor_first_split = source->view_options.no_tensor_first_split;
-    options.ftype = view->ftype;
-    options.part = view->part;
-    return qfs_plan_build(view->conversion, &options, ret_plan, error);
-}
-
-/* The next view, zeroed, at the end of those there are. */
-static struct qfs_source_view *next_view(struct qfs_source *source)
-{
-    if (source->nviews == source->capacity) {
-        size_t capacity = source->capacity ? 2 * source->capacity : 64;
-        struct qfs_source_view *views = reallocarray(source->views, capacity, sizeof(*views));
-        if (!views)
-            return NULL;
-        source->views = views;
-        source->capacity = capacity;
-    }
-    source->views[source->nviews] = (struct qfs_source_view){0};
-    return &source->views[source->nviews];
-}
-
-/* Fills in the next view of `conversion` for `ftype`, unless this build cannot make it. *ret_nparts:
- * of the set that it is one of. */
-static int list_view(struct qfs_source *source, const struct qfs_conversion *conversion,
-                     const char *prefix, const struct qfs_ftype *ftype, uint32_t part,
-                     uint32_t *ret_nparts, struct qfs_error *error)
-{
-    struct qfs_source_view *view = next_view(source);
-    struct qfs_plan *plan = NULL;
-    struct qfs_error reason = {0};
-    char number[32] = "";
-    if (!view)
-        return qfs_fail_memory(error);
-    view->conversion = conversion;
-    view->ftype = ftype;
-    view->part = part;
-    int rc = build_plan(source, view, &plan, &reason);
-    if (rc == -ENOMEM)
-        return qfs_fail_memory(error);
-    if (plan && !is_computable(plan)) {
-        qfs_plan_free(plan);
-        return 0;
-    }
-    if (plan) {
-        *ret_nparts = view->nparts = plan->nparts;
-        view->info.size = plan->size;
-        view->info.weight_bits = weight_bits(plan);
-    } else {
-        view->info.refused = qfs_arena_string(&source->arena, reason.text);
-    }
-    if (view->nparts)
-        snprintf(number, sizeof(number), "-%05u-of-%05u", part + 1, view->nparts);
-    qfs_plan_free(plan);
-    view->info.type = qfs_arena_printf(&source->arena, "%s%s%s", prefix, ftype->name, number);
-    const char *pre = conversion ? conversion->given_pre : NULL;
-    bool draft = source->options.mtp && conversion == source->text;
-    view->info.name = qfs_arena_printf(&source->arena, "%s%s%s%s-%s%s.gguf",
-                                       draft ? "mtp-" : prefix, source->model->name,
-                                       pre ? "-pre-" : "", pre ? pre : "", ftype->name, number);
-    if (!view->info.name || !view->info.type || (rc < 0 && !view->info.refused))
-        return qfs_fail_memory(error);
-    source->nviews++;
-    return 0;
-}
-
-/* All views of a product: one a type, or as many as its file has parts. */
-static int list_product(struct qfs_source *source, const struct qfs_conversion *conversion,
-                        const char *prefix, struct qfs_error *error)
-{
-    int rc = 0;
-    for (const struct qfs_ftype *ftype = qfs_ftypes; ftype->name && rc == 0; ftype++) {
-        uint32_t nparts = 0;
-        if (!is_listed(source->options.types, prefix, ftype))
-            continue;
-        rc = list_view(source, conversion, prefix, ftype, 0, &nparts, error);
-        for (uint32_t part = 1; part < nparts && rc == 0; part++)
-            rc = list_view(source, conversion, prefix, ftype, part, &nparts, error);
-    }
-    return rc;
-}
-
-static int list_views(struct qfs_source *source, struct qfs_error *error)
-{
-    int rc = check_types(source->options.types, error);
-    if (rc == 0)
-        rc = list_product(source, source->text, "", error);
-    if (rc == 0 && source->mmproj)
-        rc = list_product(source, source->mmproj, mmproj_prefix, error);
-    return rc;
-}
 
 /* -- life ------------------------------------------------------------------------------------- */
 
@@ -328,6 +58,11 @@ static int convert(struct qfs_source *source, struct qfs_error *error)
                           : qfs_fail(error, -rc, "%s", source->text_error.text);
 }
 
+static char *copied(struct qfs_source *source, const char *string)
+{
+    return string ? qfs_arena_string(&source->arena, string) : NULL;
+}
+
 int qfs_source_open_on(const char *path, const struct qfs_options *options,
                        struct qfs_engine *engine, struct qfs_source **ret_source,
                        struct qfs_error *error)
@@ -353,7 +88,7 @@ int qfs_source_open_on(const char *path, const struct qfs_options *options,
              (options->cache_dir && !source->options.cache_dir))
         rc = qfs_fail_memory(error);
     if (rc == 0)
-        rc = set_view_options(source, options, error);
+        rc = qfs_source_set_options(source, options, error);
     if (rc == 0)
         rc = qfs_model_open_adapter(path, options->base, &source->model, error);
     if (rc == 0 && options->pre &&
@@ -361,7 +96,7 @@ int qfs_source_open_on(const char *path, const struct qfs_options *options,
         rc = qfs_fail_memory(error);
     if (rc == 0 && options->verify_source)
         rc = qfs_model_verify(source->model, error);
-    if (rc == 0 && source->model->gguf && source->view_options.outtype >= 0)
+    if (rc == 0 && source->model->gguf && source->given.outtype >= 0)
         rc = qfs_fail(error, EINVAL,
                       "%s: outtype is of the file that a model directory is converted to first; a "
                       "GGUF source is that file",
@@ -369,7 +104,7 @@ int qfs_source_open_on(const char *path, const struct qfs_options *options,
     if (rc == 0)
         rc = convert(source, error);
     if (rc == 0)
-        rc = list_views(source, error);
+        rc = qfs_source_list(source, error);
     if (rc < 0) {
         source_free(source);
         return rc;
@@ -433,21 +168,6 @@ size_t qfs_source_count(const struct qfs_source *source)
 const struct qfs_view_info *qfs_source_view(const struct qfs_source *source, size_t index)
 {
     return index < source->nviews ? &source->views[index].info : NULL;
-}
-
-/* The views of one type that are parts of a set have types of their own. */
-const struct qfs_view_info *qfs_source_find(const struct qfs_source *source, const char *name)
-{
-    const char *prefix;
-    const struct qfs_ftype *ftype = parse_type(name, strlen(name), &prefix);
-    for (size_t i = 0; i < source->nviews; i++) {
-        const struct qfs_source_view *view = &source->views[i];
-        if (!strcmp(view->info.name, name) || !strcasecmp(view->info.type, name) ||
-            (view->ftype == ftype && view->nparts < 2 &&
-             qfs_starts_with(view->info.type, mmproj_prefix) == !!*prefix))
-            return &view->info;
-    }
-    return NULL;
 }
 
 bool qfs_source_fills(const struct qfs_source *source)
@@ -518,7 +238,7 @@ int qfs_image_get(struct qfs_source *source, size_t index, struct qfs_image **re
         return qfs_fail(error, ENOTSUP, "%s: %s", view->info.name, view->info.refused);
     pthread_mutex_lock(&source->lock);
     if (!view->image) {
-        rc = build_plan(source, view, &plan, error);
+        rc = qfs_source_plan(source, view, &plan, error);
         if (rc == 0)
             rc = qfs_image_build(source, index, plan, &view->image, error);
         if (rc < 0)
