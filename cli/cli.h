@@ -81,14 +81,18 @@ int cli_open_view(struct cli_settings *settings, struct qfs_source **ret_source,
                   struct qfs_view **ret_view, struct qfs_error *error);
 /* "1.2 GiB" into a buffer of 32. */
 const char *cli_bytes(uint64_t bytes, char *buffer);
+/* Whether colours may be written there: a terminal, and NO_COLOR does not forbid them. */
+bool cli_coloured(int fd);
 /* Prints a tree on standard output and frees it; CLI_OK, or CLI_FAILED without memory. */
 struct cJSON;
 int cli_print_json(struct cJSON *tree);
 void cli_warn(void *arg, const char *sentence); /* for qfs_options.warn */
 
-/* progress.c: one line on a terminal, nothing elsewhere. */
+/* progress.c: one line on a terminal, nothing elsewhere; with `json` objects on standard output, one a
+ * line. */
 struct cli_progress {
     const char *what;
+    bool json;
     double started, shown;
     uint64_t first; /* bytes that were there before */
     bool active, began;

@@ -1,5 +1,6 @@
 #include "cli.h"
 
+#include <cjson/cJSON.h>
 #include <signal.h>
 #include <stdlib.h>
 
@@ -40,6 +41,7 @@ int cmd_cp(struct cli_settings *settings)
     catch_signals();
     cli_progress_begin(&progress, qfs_view_info(view)->name);
     progress.active = progress.active && !settings->quiet;
+    progress.json = settings->json;
     int rc = qfs_view_copy(view, settings->args[2], &options, &error);
     cli_progress_end(&progress);
     qfs_view_close(view);
@@ -58,6 +60,7 @@ static int prefetch(struct cli_settings *settings, struct qfs_source *source, co
         return rc;
     cli_progress_begin(&progress, qfs_view_info(view)->name);
     progress.active = progress.active && !settings->quiet;
+    progress.json = settings->json;
     rc = qfs_view_prefetch(view, 0, qfs_view_info(view)->size, &options, error);
     cli_progress_end(&progress);
     qfs_view_close(view);
@@ -76,6 +79,20 @@ int cmd_prefetch(struct cli_settings *settings)
         rc = prefetch(settings, source, settings->args[i], &error);
     qfs_source_close(source);
     return rc < 0 ? cli_fail(&error) : CLI_OK;
+}
+
+static int print_sha256(const struct cli_settings *settings, const char *hex,
+                        const struct qfs_view_info *info)
+{
+    if (!settings->json) {
+        printf("%s  %s\n", hex, info->name);
+        return CLI_OK;
+    }
+    cJSON *root = cJSON_CreateObject();
+    cJSON_AddStringToObject(root, "sha256", hex);
+    cJSON_AddStringToObject(root, "name", info->name);
+    cJSON_AddNumberToObject(root, "size", (double)info->size);
+    return cli_print_json(root);
 }
 
 int cmd_sha256(struct cli_settings *settings)
@@ -98,6 +115,7 @@ int cmd_sha256(struct cli_settings *settings)
     }
     const struct qfs_view_info *info = qfs_view_info(view);
     cli_progress_begin(&progress, info->name);
+    progress.active = progress.active && !settings->quiet;
     for (uint64_t at = 0; at < info->size; at += (uint64_t)n) {
         n = qfs_view_pread(view, block, (size_t)QFS_MIN((uint64_t)BLOCK, info->size - at), at,
                            &error);
@@ -109,7 +127,7 @@ int cmd_sha256(struct cli_settings *settings)
     cli_progress_end(&progress);
     if (n > 0) {
         qfs_sha256_hex(sha, hex);
-        printf("%s  %s\n", hex, info->name);
+        print_sha256(settings, hex, info);
     }
     qfs_sha256_free(sha);
     free(block);

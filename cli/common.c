@@ -6,9 +6,18 @@
 #include <string.h>
 #include <unistd.h>
 
+/* https://no-color.org */
+bool cli_coloured(int fd)
+{
+    const char *forbidden = getenv("NO_COLOR"), *terminal = getenv("TERM");
+    return isatty(fd) && !(forbidden && *forbidden) && !(terminal && strcmp(terminal, "dumb") == 0);
+}
+
 int cli_fail(const struct qfs_error *error)
 {
-    fprintf(stderr, "quantfs: %s\n", error->text);
+    bool coloured = cli_coloured(STDERR_FILENO);
+    fprintf(stderr, "%squantfs:%s %s\n", coloured ? "\033[1;31m" : "", coloured ? "\033[0m" : "",
+            error->text);
     return CLI_FAILED;
 }
 

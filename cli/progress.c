@@ -1,5 +1,7 @@
 #include "cli.h"
 
+#include <cjson/cJSON.h>
+#include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -16,12 +18,28 @@ void cli_progress_begin(struct cli_progress *progress, const char *what)
         (struct cli_progress){.what = what, .started = now(), .active = isatty(STDERR_FILENO)};
 }
 
+/* For programs that listen: {"view":…,"done":…,"size":…}. */
+static void print_object(const struct cli_progress *progress, uint64_t done, uint64_t size)
+{
+    cJSON *object = cJSON_CreateObject();
+    cJSON_AddStringToObject(object, "view", progress->what);
+    cJSON_AddNumberToObject(object, "done", (double)done);
+    cJSON_AddNumberToObject(object, "size", (double)size);
+    char *text = cJSON_PrintUnformatted(object);
+    if (text) {
+        puts(text);
+        fflush(stdout);
+    }
+    free(text);
+    cJSON_Delete(object);
+}
+
 int cli_progress_step(void *arg, uint64_t done, uint64_t size)
 {
     struct cli_progress *progress = arg;
     char have[32], all[32], rate[32];
     double t = now(), elapsed;
-    if (!progress->active)
+    if (!progress->active && !progress->json)
         return 0;
     if (!progress->began) {
         progress->began = true;
@@ -31,6 +49,10 @@ int cli_progress_step(void *arg, uint64_t done, uint64_t size)
     if (t - progress->shown < 0.1 && done < size)
         return 0;
     progress->shown = t;
+    if (progress->json) {
+        print_object(progress, done, size);
+        return 0;
+    }
     elapsed = t - progress->started;
     double speed = elapsed > 0 ? (double)(done - progress->first) / elapsed : 0;
     int left = speed > 0 ? (int)((double)(size - done) / speed + 0.5) : 0;

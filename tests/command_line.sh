@@ -44,6 +44,22 @@ t 'ls --json' sh -c "'$quantfs' ls --json '$model' | python3 -c 'import json, sy
 t 'plan --json' sh -c "'$quantfs' plan --json '$model' $view | python3 -c 'import json, sys; assert len(json.load(sys.stdin)[\"tensors\"]) == 21'"
 t 'check' "$quantfs" check "$model"
 t 'doctor' sh -c "'$quantfs' doctor '$model' >'$work/doctor'; grep -q kernels '$work/doctor'"
+found() { # found STATE WORDS SOURCE: the doctor says so of SOURCE
+    "$quantfs" doctor --json "$3" | python3 -c 'import json, sys
+found = json.load(sys.stdin)["findings"]
+sys.exit(not any(f["state"] == sys.argv[1] and sys.argv[2] in f["text"] + f.get("todo", "") for f in found))' "$1" "$2"
+}
+mkdir "$work/sick" "$work/sick/lfs" "$work/sick/half"
+cp "$model/config.json" "$work/sick/lfs"
+cp "$model/config.json" "$work/sick/half"
+printf 'version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n' >"$work/sick/lfs/model.safetensors"
+: >"$work/sick/half/model.safetensors.incomplete"
+t 'doctor: a model' found ok 'architecture llama' "$model"
+t 'doctor: no importance matrix' found note 'importance matrix' "$model"
+t 'doctor: nothing there' found bad 'no such directory' "$work/nowhere"
+t 'doctor: Git LFS' found note 'git lfs pull' "$work/sick/lfs"
+t 'doctor: half a download' found note 'not finished' "$work/sick/half"
+t 'doctor: a folder of models' found note 'holds 2 models' "$work/sick"
 
 complete() { # complete WORD…: what bash completion offers for the last of these words
     PATH=$(dirname "$quantfs"):$PATH bash -c 'source "$0"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _quantfs; printf "%s\n" "${COMPREPLY[@]}"' \
@@ -55,6 +71,11 @@ t 'completion of views' sh -c "[ '$(complete quantfs cat "$model" tiny-llama-Q4_
 
 "$quantfs" cat "$model" $view >"$work/whole"
 t 'sha256' sh -c "[ \"\$('$quantfs' sha256 '$model' $view | cut -c1-64)\" = \"\$(sha256sum <'$work/whole' | cut -c1-64)\" ]"
+t 'sha256 --json' sh -c "'$quantfs' sha256 --json '$model' $view | grep -q \"\$(sha256sum <'$work/whole' | cut -c1-64)\""
+t 'prefetch --json' sh -c "'$quantfs' prefetch --json '$model' $view | tail -n 1 | grep -q '\"done\":834208,\"size\":834208}'"
+t 'no colours but on terminals' sh -c "! '$quantfs' doctor | grep -q \"\$(printf '\033')\""
+t 'colours on terminals' sh -c "TERM=xterm script -qec \"'$quantfs' doctor\" /dev/null | grep -q \"\$(printf '\033')\""
+t 'NO_COLOR' sh -c "! NO_COLOR=1 TERM=xterm script -qec \"'$quantfs' doctor\" /dev/null | grep -q \"\$(printf '\033')\""
 t 'offset and length' sh -c "'$quantfs' cat '$model' $view --offset 12345 --length 333333 | cmp - '$work/whole' -i 0:12345 -n 333333"
 t 'no cache' sh -c "'$quantfs' cat --no-cache '$model' $view | cmp - '$work/whole'"
 t 'cp' "$quantfs" cp "$model" $view "$work/copy"

@@ -2,7 +2,7 @@
 
 # Words that `quantfs …` offers: commands, a command's options, a source's views
 _quantfs_commands() { quantfs --help 2>/dev/null | sed -n 's/^  \([a-z][a-z0-9]*\) .*/\1/p'; }
-_quantfs_options() { quantfs "$1" --help 2>/dev/null | grep -oE -- '(^|[ ,])--?[a-z][a-z-]*' | tr -d ' ,'; }
+_quantfs_options() { quantfs "$1" --help 2>/dev/null | sed -nE 's/^ +(-.)?,? +(--[a-z][a-z0-9-]*).*/\1 \2/p'; }
 _quantfs_views() { quantfs ls "$1" 2>/dev/null | grep -oE '[^ ]+\.gguf$'; }
 
 _quantfs() {

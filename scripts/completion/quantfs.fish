@@ -6,7 +6,7 @@ function __quantfs_command
     commandline -opc | string match -v -- '-*' | sed -n 2p
 end
 function __quantfs_options
-    quantfs (__quantfs_command) --help 2>/dev/null | string match -rag -- '(--[a-z][a-z-]*)'
+    quantfs (__quantfs_command) --help 2>/dev/null | string replace -rf '^ +(?:-.,)? +(--[a-z][a-z0-9-]*).*' '$1'
 end
 function __quantfs_views
     quantfs ls (commandline -opc | string match -v -- '-*' | sed -n 3p) 2>/dev/null | string match -rg '([^ ]+\.gguf)$'
