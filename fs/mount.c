@@ -2,7 +2,9 @@
 #include "confine.h"
 #include "fuse_ops.h"
 #include "mountpoint.h"
+#include "unmounter.h"
 
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -132,13 +134,30 @@ static void block_hangup(void)
 /* -- session ------------------------------------------------------------------------------------ */
 
 static const char *watched_mountpoint;
+static struct qfs_unmounter unmounter;
 
 /* The end takes too long: a source on a dead network drive, say. Leaves no mount behind. */
 static void give_up(int number)
 {
     (void)number;
-    umount2(watched_mountpoint, MNT_DETACH);
+    if (!qfs_unmounter_ask(&unmounter))
+        umount2(watched_mountpoint, MNT_DETACH);
     _exit(1);
+}
+
+/* False also when somebody unmounted it: then the mountpoint may be another mount's by now. */
+static bool is_mounted(struct fuse_session *session)
+{
+    struct pollfd device = {.fd = fuse_session_fd(session)};
+    return poll(&device, 1, 0) >= 0 && !(device.revents & POLLERR);
+}
+
+static void unmount(struct fuse_session *session)
+{
+    bool mounted = is_mounted(session);
+    fuse_session_unmount(session);
+    if (mounted)
+        (void)qfs_unmounter_ask(&unmounter);
 }
 
 static void watch_the_end(const char *mountpoint)
@@ -193,10 +212,11 @@ static int serve(const struct qfs_mount_options *options, struct qfs_server *ser
     pthread_t hangups;
     bool mounted = false, signals = false, listens = false;
     int rc = 0;
-    if (add_options(&args, options) < 0) {
+    rc = qfs_unmounter_start(options->mountpoint, &unmounter, error);
+    if (rc == 0 && add_options(&args, options) < 0)
         rc = qfs_fail_memory(error);
+    if (rc < 0)
         goto out;
-    }
     session = fuse_session_new(&args, &qfs_fuse_ops, sizeof(qfs_fuse_ops), server);
     signals = session && fuse_set_signal_handlers(session) == 0;
     mounted = signals && fuse_session_mount(session, options->mountpoint) == 0;
@@ -232,7 +252,8 @@ out:
     /* Readers are let go before the mount is: what is parked gets its answer. */
     qfs_engine_stop(server->engine);
     if (mounted)
-        fuse_session_unmount(session);
+        unmount(session);
+    qfs_unmounter_end(&unmounter);
     if (signals)
         fuse_remove_signal_handlers(session);
     if (session)

@@ -124,11 +124,13 @@ int qfs_umount(const char *mountpoint, bool lazy, struct qfs_error *error)
 /* -- before mounting ---------------------------------------------------------------------------- */
 
 /* Has the server of what is mounted at `path` died? Attributes may still be in the kernel's cache:
- * statfs asks the server itself. */
+ * statfs asks the server itself. What it was asked while it died is aborted. */
 static bool is_dead(const char *path)
 {
     struct statfs fs;
-    return statfs(path, &fs) < 0 && errno == ENOTCONN;
+    struct stat st;
+    return (statfs(path, &fs) < 0 || stat(path, &st) < 0) &&
+           (errno == ENOTCONN || errno == ECONNABORTED);
 }
 
 static int check_dead(const struct qfs_mount_options *options, const char *path,

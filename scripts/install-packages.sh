@@ -3,7 +3,7 @@
 # where everything is there already. With `test`: also what the tests need.
 set -eu
 packages='gcc libc6-dev meson ninja-build pkg-config libfuse3-dev fuse3 libcjson-dev libzstd-dev libxxhash-dev libpcre2-dev
-libutf8proc-dev libyaml-dev libssl-dev ca-certificates python3 python3-pip'
+libutf8proc-dev libyaml-dev libssl-dev libseccomp-dev ca-certificates python3 python3-pip'
 [ "${1:-}" = test ] && packages="$packages clang libclang-rt-14-dev libomp-14-dev python3-numpy gcc-aarch64-linux-gnu
 libc6-dev-arm64-cross qemu-user valgrind binutils"
 missing=

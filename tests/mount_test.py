@@ -130,6 +130,13 @@ def check_random(path, want, rounds, rng, most=1 << 20):
                 raise AssertionError(f'{n} bytes at {at} differ')
 
 
+def confined(facts):
+    """What /proc says of a daemon; a sanitized one has no filter."""
+    equal('NoNewPrivs:\t1' in facts, True, 'no new privileges')
+    if b'__sanitizer' not in Path(quantfs).read_bytes():
+        equal('Seccomp:\t2' in facts, True, 'system calls are filtered')
+
+
 def in_threads(count, target):
     errors = []
 
@@ -478,7 +485,7 @@ def test_hangup():
             facts = Path(f'/proc/{m.process.pid}/status').read_text()
             held = int(facts.split('CapPrm:')[1].split()[0], 16)
             equal(held & ~(1 << 21 | 1 << 2), 0, 'capabilities beyond SYS_ADMIN and DAC_READ_SEARCH')
-            equal('NoNewPrivs:\t1' in facts, True, 'no new privileges')
+            confined(facts)
     shutil.rmtree(source.parent)
 
 
@@ -579,6 +586,42 @@ def test_other_users():
         equal(m.file().stat().st_mode, 0o100400, 'mode')
         equal(as_nobody(m.file()), b'', 'of a private source')
     shutil.rmtree(source.parent)
+
+
+# In a mount namespace of its own, where everybody may use /dev/fuse: mounts as nobody, ends it in both ways.
+AS_NOBODY = '''
+set -eu
+quantfs=$1 dir=$2 model=$3
+as_nobody() { setpriv --reuid 65534 --regid 65534 --clear-groups env HOME="$dir" "$@"; }
+mknod "$dir/fuse" c 10 229 && chmod 666 "$dir/fuse" && mount --bind "$dir/fuse" /dev/fuse || exit 77
+as_nobody "$quantfs" mount --no-cache --types Q8_0 "$model" "$dir/point" || exit 77
+pid=$(as_nobody "$quantfs" status --json "$dir/point" | sed -n 's/.*"pid":[^0-9]*\\([0-9]*\\).*/\\1/p')
+cat "/proc/$pid/status"
+kill -TERM "$pid"
+for i in $(seq 100); do grep -q "$dir/point" /proc/mounts || break; sleep 0.05; done
+! grep "$dir/point" /proc/mounts
+as_nobody "$quantfs" mount --no-cache --types Q8_0 "$model" "$dir/point"
+as_nobody "$quantfs" umount "$dir/point"
+! grep "$dir/point" /proc/mounts
+'''
+
+
+def test_not_root():
+    if os.geteuid() != 0:
+        return say('    skipped: not root, all the others tell')
+    home = Path(tempfile.mkdtemp(dir=work))
+    work.chmod(0o755)
+    (home / 'point').mkdir()
+    shutil.copy(quantfs, home / 'quantfs')  # where nobody can reach it
+    for path in (home, home / 'point'):
+        os.chown(path, 65534, 65534)
+    r = subprocess.run(['unshare', '-m', 'sh', '-c', AS_NOBODY, 'sh', home / 'quantfs', home, model], stdout=subprocess.PIPE,
+                       stderr=subprocess.PIPE, text=True, timeout=60)
+    if r.returncode == 77:
+        return say(f'    skipped: no mount as nobody here: {r.stderr.strip()}')
+    equal(r.returncode, 0, f'as nobody: {r.stderr}')
+    confined(r.stdout)
+    (home / 'quantfs').unlink()
 
 
 # -- all --------------------------------------------------------------------------------------------------------------
