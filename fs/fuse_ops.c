@@ -13,9 +13,10 @@ enum { IOV_MOST = 512, MAX_BACKGROUND = 64 };
 static const double attr_timeout = 3600, entry_timeout = 10;
 
 struct qfs_handle {
-    struct qfs_view *view; /* NULL: the status file */
+    struct qfs_view *view; /* NULL: the status file, or one held in memory */
     struct stat st;
-    char *text;    /* of the status file */
+    char *text;    /* of the status file and of files held in memory */
+    size_t size;   /* of text */
     uint32_t refs; /* atomic: until it is released, and while an operation uses it */
     struct qfs_handle *prev, *next;
 };
@@ -39,11 +40,10 @@ static void count(struct qfs_server *server, uint64_t *number, uint64_t by)
 
 /* -- names and attributes ----------------------------------------------------------------------- */
 
-/* `node` NULL: the root. */
-static void stat_of(const struct qfs_server *server, const struct qfs_generation *generation,
+static void stat_of(const struct qfs_server *server, const struct qfs_names *names,
                     const struct qfs_node *node, struct stat *ret_stat)
 {
-    qfs_node_stat(generation, node, ret_stat);
+    qfs_node_stat(names, node, ret_stat);
     ret_stat->st_uid = server->uid;
     ret_stat->st_gid = server->gid;
 }
@@ -69,33 +69,52 @@ static void op_init(void *userdata, struct fuse_conn_info *conn)
     conn->want &= ~(unsigned)FUSE_CAP_AUTO_INVAL_DATA;
 }
 
+/* What a directory holds may change; a file is what its number says. */
+static double attr_seconds(const struct qfs_node *node)
+{
+    return node->kind == QFS_NODE_DIR ? entry_timeout : attr_timeout;
+}
+
+static void entry_of(const struct qfs_server *server, const struct qfs_names *names,
+                     const struct qfs_node *node, struct fuse_entry_param *ret_entry)
+{
+    *ret_entry = (struct fuse_entry_param){
+        .ino = node->ino, .attr_timeout = attr_seconds(node), .entry_timeout = entry_timeout};
+    stat_of(server, names, node, &ret_entry->attr);
+}
+
+/* Why there is no such directory: it is none, or its number is of older names. */
+static int no_directory(const struct qfs_node *node)
+{
+    return node ? ENOTDIR : ESTALE;
+}
+
 static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
     struct qfs_server *server = server_of(req);
-    struct fuse_entry_param entry = {.attr_timeout = attr_timeout, .entry_timeout = entry_timeout};
-    if (parent != QFS_ROOT_INO) {
-        fuse_reply_err(req, ENOTDIR);
-        return;
-    }
-    if (!strcmp(name, QFS_STATUS_NAME)) {
-        entry.ino = QFS_STATUS_INO;
-        entry.attr_timeout = 0;
+    struct fuse_entry_param entry = {.ino = QFS_STATUS_INO, .entry_timeout = entry_timeout};
+    int code = ENOENT;
+    if (parent == QFS_ROOT_INO && !strcmp(name, QFS_STATUS_NAME)) {
         status_stat(server, &entry.attr);
         fuse_reply_entry(req, &entry);
         return;
     }
     (void)qfs_tree_refresh(server->tree, false); /* while it fails, names mean what they meant */
-    struct qfs_generation *generation = qfs_tree_get(server->tree);
-    const struct qfs_node *node = qfs_node_by_name(generation, name);
-    if (node) {
-        entry.ino = node->ino;
-        stat_of(server, generation, node, &entry.attr);
+    struct qfs_names *names = qfs_tree_get(server->tree);
+    const struct qfs_node *dir = qfs_names_by_ino(names, parent);
+    if (dir && dir->kind == QFS_NODE_DIR) {
+        const struct qfs_node *node = qfs_names_at(names, (uint32_t)(dir - names->nodes), name);
+        code = node ? 0 : ENOENT;
+        if (node)
+            entry_of(server, names, node, &entry);
+    } else {
+        code = no_directory(dir);
     }
-    qfs_generation_put(server->tree, generation);
-    if (node)
-        fuse_reply_entry(req, &entry);
+    qfs_names_unref(names);
+    if (code)
+        fuse_reply_err(req, code);
     else
-        fuse_reply_err(req, ENOENT);
+        fuse_reply_entry(req, &entry);
 }
 
 static void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
@@ -111,65 +130,99 @@ static void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi
         fuse_reply_attr(req, &st, 0);
         return;
     }
-    struct qfs_generation *generation = qfs_tree_get(server->tree);
-    const struct qfs_node *node = ino == QFS_ROOT_INO ? NULL : qfs_node_by_ino(generation, ino);
-    bool known = node || ino == QFS_ROOT_INO;
-    if (known)
-        stat_of(server, generation, node, &st);
-    qfs_generation_put(server->tree, generation);
-    if (known)
-        fuse_reply_attr(req, &st, node ? attr_timeout : entry_timeout);
+    struct qfs_names *names = qfs_tree_get(server->tree);
+    const struct qfs_node *node = qfs_names_by_ino(names, ino);
+    double seconds = node ? attr_seconds(node) : 0;
+    if (node)
+        stat_of(server, names, node, &st);
+    qfs_names_unref(names);
+    if (node)
+        fuse_reply_attr(req, &st, seconds);
     else
         fuse_reply_err(req, ESTALE);
+}
+
+static void op_readlink(fuse_req_t req, fuse_ino_t ino)
+{
+    struct qfs_server *server = server_of(req);
+    struct qfs_names *names = qfs_tree_get(server->tree);
+    const struct qfs_node *node = qfs_names_by_ino(names, ino);
+    if (node && node->kind == QFS_NODE_LINK)
+        fuse_reply_readlink(req, node->data);
+    else
+        fuse_reply_err(req, node ? EINVAL : ESTALE);
+    qfs_names_unref(names);
 }
 
 static void op_statfs(fuse_req_t req, fuse_ino_t ino)
 {
     (void)ino;
     struct qfs_server *server = server_of(req);
-    struct qfs_generation *generation = qfs_tree_get(server->tree);
+    struct qfs_names *names = qfs_tree_get(server->tree);
     struct statvfs st = {
         .f_bsize = 4096,
         .f_frsize = 4096,
-        .f_blocks = (generation->size + 4095) / 4096,
-        .f_files = generation->nnodes,
+        .f_blocks = (names->size + 4095) / 4096,
+        .f_files = names->nnodes - 1,
         .f_namemax = 255,
         .f_flag = ST_RDONLY,
     };
-    qfs_generation_put(server->tree, generation);
+    qfs_names_unref(names);
     fuse_reply_statfs(req, &st);
 }
 
 /* -- listing ------------------------------------------------------------------------------------ */
 
+/* One listing, one set of names. */
+struct listing {
+    struct qfs_names *names;
+    const struct qfs_node *dir;
+};
+
 static void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
     struct qfs_server *server = server_of(req);
-    if (ino != QFS_ROOT_INO) {
-        fuse_reply_err(req, ENOTDIR);
+    struct listing *listing = malloc(sizeof(*listing));
+    if (!listing) {
+        fuse_reply_err(req, ENOMEM);
         return;
     }
     (void)qfs_tree_refresh(server->tree, false);
-    fi->fh = (uint64_t)(uintptr_t)qfs_tree_get(server->tree); /* one listing, one generation */
+    listing->names = qfs_tree_get(server->tree);
+    listing->dir = qfs_names_by_ino(listing->names, ino);
+    if (!listing->dir || listing->dir->kind != QFS_NODE_DIR) {
+        fuse_reply_err(req, no_directory(listing->dir));
+        qfs_names_unref(listing->names);
+        free(listing);
+        return;
+    }
+    fi->fh = (uint64_t)(uintptr_t)listing;
     fuse_reply_open(req, fi);
 }
 
 static void op_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
     (void)ino;
-    qfs_generation_put(server_of(req)->tree, (struct qfs_generation *)(uintptr_t)fi->fh);
+    struct listing *listing = (struct listing *)(uintptr_t)fi->fh;
+    qfs_names_unref(listing->names);
+    free(listing);
     fuse_reply_err(req, 0);
 }
 
-/* Entry `at` of the listing: ".", "..", then the views. */
-static size_t add_entry(fuse_req_t req, const struct qfs_generation *generation, size_t at,
-                        bool plus, char *to, size_t room)
+/* Entry `at` of the listing: ".", "..", then what the directory holds. */
+static size_t add_entry(fuse_req_t req, const struct listing *listing, size_t at, bool plus,
+                        char *to, size_t room)
 {
-    const struct qfs_node *node = at < 2 ? NULL : &generation->nodes[at - 2];
+    const struct qfs_names *names = listing->names;
+    const struct qfs_node *dir = listing->dir;
+    const struct qfs_node *node = at == 0   ? dir
+                                  : at == 1 ? &names->nodes[dir->parent]
+                                            : &names->nodes[dir->children[at - 2]];
     const char *name = at == 0 ? "." : at == 1 ? ".." : node->name;
-    struct fuse_entry_param entry = {.attr_timeout = attr_timeout, .entry_timeout = entry_timeout};
-    stat_of(server_of(req), generation, node, &entry.attr);
-    entry.ino = node ? node->ino : 0; /* the kernel does not want to learn of "." here */
+    struct fuse_entry_param entry;
+    entry_of(server_of(req), names, node, &entry);
+    if (at < 2)
+        entry.ino = 0; /* the kernel does not want to learn of them here */
     if (plus)
         return fuse_add_direntry_plus(req, to, room, name, &entry, (off_t)at + 1);
     return fuse_add_direntry(req, to, room, name, &entry.attr, (off_t)at + 1);
@@ -178,15 +231,15 @@ static size_t add_entry(fuse_req_t req, const struct qfs_generation *generation,
 static void list(fuse_req_t req, size_t size, off_t offset, const struct fuse_file_info *fi,
                  bool plus)
 {
-    const struct qfs_generation *generation = (struct qfs_generation *)(uintptr_t)fi->fh;
+    const struct listing *listing = (const struct listing *)(uintptr_t)fi->fh;
     char *text = malloc(size);
     size_t used = 0;
     if (!text) {
         fuse_reply_err(req, ENOMEM);
         return;
     }
-    for (size_t at = (size_t)offset; at < generation->nnodes + 2; at++) {
-        size_t needed = add_entry(req, generation, at, plus, text + used, size - used);
+    for (size_t at = (size_t)offset; at < (size_t)listing->dir->nchildren + 2; at++) {
+        size_t needed = add_entry(req, listing, at, plus, text + used, size - used);
         if (needed > size - used)
             break;
         used += needed;
@@ -239,32 +292,48 @@ static void close_handle(struct qfs_server *server, struct qfs_handle *handle)
 
 static int open_status(struct qfs_server *server, struct qfs_handle *handle)
 {
-    struct qfs_generation *generation = qfs_tree_get(server->tree);
+    struct qfs_names *names = qfs_tree_get(server->tree);
     pthread_mutex_lock(&server->lock);
     struct qfs_mount_numbers numbers = server->numbers;
     pthread_mutex_unlock(&server->lock);
-    numbers.views = generation->nnodes;
-    qfs_generation_put(server->tree, generation);
+    numbers.views = names->nviews;
+    qfs_names_unref(names);
     status_stat(server, &handle->st);
-    return qfs_status_json(server->engine, &numbers, &handle->text, NULL);
+    int rc = qfs_status_json(server->engine, &numbers, &handle->text, NULL);
+    handle->size = rc == 0 ? strlen(handle->text) : 0;
+    return rc;
+}
+
+static int open_text(const struct qfs_node *node, struct qfs_handle *handle)
+{
+    handle->text = malloc(node->size + 1);
+    if (!handle->text)
+        return -ENOMEM;
+    memcpy(handle->text, node->data, node->size);
+    handle->size = node->size;
+    return 0;
 }
 
 /* ESTALE makes the kernel look the name up again: then it finds the file of now. */
-static int open_view(struct qfs_server *server, fuse_ino_t ino, struct qfs_handle *handle)
+static int open_node(struct qfs_server *server, fuse_ino_t ino, struct qfs_handle *handle)
 {
     struct qfs_error error;
-    if (qfs_tree_refresh(server->tree, true) < 0)
-        return -EIO;
-    struct qfs_generation *generation = qfs_tree_get(server->tree);
-    const struct qfs_node *node = qfs_node_by_ino(generation, ino);
+    int refreshed = qfs_tree_refresh(server->tree, true);
+    struct qfs_names *names = qfs_tree_get(server->tree);
+    const struct qfs_node *node = qfs_names_by_ino(names, ino);
     int rc = -ESTALE;
-    if (node) {
-        stat_of(server, generation, node, &handle->st);
-        rc = qfs_view_open_at(generation->source, node->view, &handle->view, &error);
+    if (node)
+        stat_of(server, names, node, &handle->st);
+    if (node && node->kind == QFS_NODE_TEXT) {
+        rc = open_text(node, handle);
+    } else if (refreshed < 0) {
+        rc = -EIO;
+    } else if (node && node->kind == QFS_NODE_VIEW) {
+        rc = qfs_generation_view(node->model, node->view, &handle->view, &error);
         if (rc < 0)
             qfs_engine_warn(server->engine, error.text);
     }
-    qfs_generation_put(server->tree, generation);
+    qfs_names_unref(names);
     return rc;
 }
 
@@ -288,7 +357,7 @@ static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
         rc = open_status(server, handle);
         fi->direct_io = 1; /* its size is not known beforehand */
     } else {
-        rc = open_view(server, ino, handle);
+        rc = open_node(server, ino, handle);
         fi->keep_cache = 1;
     }
     if (rc < 0) {
@@ -390,9 +459,8 @@ static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
     struct qfs_server *server = server_of(req);
     struct qfs_handle *handle = handle_of(fi);
     if (handle->text) {
-        size_t length = strlen(handle->text);
-        size_t at = QFS_MIN((size_t)offset, length);
-        fuse_reply_buf(req, handle->text + at, QFS_MIN(size, length - at));
+        size_t at = QFS_MIN((size_t)offset, handle->size);
+        fuse_reply_buf(req, handle->text + at, QFS_MIN(size, handle->size - at));
         return;
     }
     struct qfs_view *view = handle->view;
@@ -436,6 +504,7 @@ const struct fuse_lowlevel_ops qfs_fuse_ops = {
     .init = op_init,
     .lookup = op_lookup,
     .getattr = op_getattr,
+    .readlink = op_readlink,
     .open = op_open,
     .read = op_read,
     .release = op_release,

@@ -276,11 +276,11 @@ static int mount_and_serve(const struct qfs_mount_options *options, struct paren
     if (rc == 0)
         rc = qfs_tree_open(options->source, &views, server.engine, &server.tree, error);
     if (rc == 0) {
-        struct qfs_generation *generation = qfs_tree_get(server.tree);
-        if (!generation->nnodes)
+        struct qfs_names *names = qfs_tree_get(server.tree);
+        if (names->nnodes < 2)
             rc = qfs_fail(error, ENOTSUP, "%s: has no view to mount: quantfs ls --all says why",
                           options->source);
-        qfs_generation_put(server.tree, generation);
+        qfs_names_unref(names);
     }
     if (rc == 0)
         rc = serve(options, &server, parent, error);
