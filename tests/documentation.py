@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """documentation.py QUANTFS: what --help lists, the man pages describe and the completions offer, and nothing else."""
-import re, shutil, subprocess, sys
+import re, shutil, subprocess, sys, tempfile
 from pathlib import Path
 
 quantfs = Path(sys.argv[1]).resolve()
 top = Path(__file__).resolve().parent.parent
 man, completion = top / 'docs/man', top / 'scripts/completion'
-environment = {'PATH': f'{quantfs.parent}:/usr/bin:/bin', 'HOME': '/nonexistent', 'LC_ALL': 'C.UTF-8', 'TERM': 'dumb'}
+home = tempfile.TemporaryDirectory() # shells write into it
+environment = {'PATH': f'{quantfs.parent}:/usr/bin:/bin', 'HOME': home.name, 'LC_ALL': 'C.UTF-8', 'TERM': 'dumb'}
 failures = []
 
 
