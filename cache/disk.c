@@ -254,6 +254,11 @@ bool qfs_disk_load(struct qfs_disk *disk, struct qfs_disk_scratch *scratch,
     return rc == 1;
 }
 
+void qfs_disk_note_origin(struct qfs_disk *disk, struct qfs_digest origin, int fd)
+{
+    qfs_disk_origin_write(disk->dir_fd, origin, fd);
+}
+
 bool qfs_disk_has(struct qfs_disk *disk, const struct qfs_series *series, uint32_t index)
 {
     struct qfs_disk_entry entry;

@@ -40,6 +40,15 @@ static bool read_series(int fd, const char *name, struct qfs_series *ret_series)
     return !strcmp(name, expected);
 }
 
+bool qfs_disk_series_of(int dir_fd, const char *name, struct qfs_series *ret_series)
+{
+    int fd = open_file(dir_fd, name, O_RDONLY);
+    bool ok = fd >= 0 && read_series(fd, name, ret_series);
+    if (fd >= 0)
+        close(fd);
+    return ok;
+}
+
 enum { ENTRIES_AT_ONCE = 1024 };
 
 /* Calls `see` for every entry that is not missing. */
@@ -66,6 +75,21 @@ static int each_entry(int fd, const struct qfs_series *series,
 
 /* -- stat ------------------------------------------------------------------------------------- */
 
+struct counting {
+    struct qfs_cache_stat stat;
+    struct qfs_digest origin; /* the last one asked for: files of a source are few */
+    bool gone;
+};
+
+static bool is_gone(struct counting *counting, int dir_fd, struct qfs_digest origin)
+{
+    if (counting->origin.low != origin.low || counting->origin.high != origin.high) {
+        counting->origin = origin;
+        counting->gone = qfs_disk_origin_gone(dir_fd, origin);
+    }
+    return counting->gone;
+}
+
 static int add_entry(void *arg, int fd, const struct qfs_series *series, uint32_t index,
                      const struct qfs_disk_entry *entry)
 {
@@ -79,7 +103,8 @@ static int add_entry(void *arg, int fd, const struct qfs_series *series, uint32_
 
 static int add_file(void *arg, int dir_fd, const char *name, const struct stat *st)
 {
-    struct qfs_cache_stat *stat = arg;
+    struct counting *counting = arg;
+    struct qfs_cache_stat *stat = &counting->stat;
     struct qfs_series series;
     stat->files++;
     stat->disk_bytes += (uint64_t)st->st_blocks * 512;
@@ -90,26 +115,29 @@ static int add_file(void *arg, int dir_fd, const char *name, const struct stat *
     int fd = open_file(dir_fd, name, O_RDONLY);
     if (fd < 0)
         return 0;
-    if (read_series(fd, name, &series))
+    if (read_series(fd, name, &series)) {
         each_entry(fd, &series, add_entry, stat);
+        if (is_gone(counting, dir_fd, series.origin))
+            stat->gone_bytes += (uint64_t)st->st_blocks * 512;
+    }
     close(fd);
     return 0;
 }
 
 int qfs_cache_stat(const char *dir, struct qfs_cache_stat *ret_stat, struct qfs_error *error)
 {
-    struct qfs_cache_stat stat = {0};
+    struct counting counting = {0};
     int fd;
     int rc = open_cache(dir, &fd, error);
     if (rc < 0)
         return rc;
     if (fd >= 0) {
         uint64_t total;
-        stat.free_bytes = qfs_disk_free_bytes(fd, &total);
-        qfs_disk_walk(fd, add_file, &stat);
+        counting.stat.free_bytes = qfs_disk_free_bytes(fd, &total);
+        qfs_disk_walk(fd, add_file, &counting);
         close(fd);
     }
-    *ret_stat = stat;
+    *ret_stat = counting.stat;
     return 0;
 }
 
@@ -150,6 +178,7 @@ int qfs_cache_clear(const char *dir, struct qfs_cache_pruned *ret_pruned, struct
         return rc;
     if (fd >= 0) {
         qfs_disk_walk(fd, remove_file, &pruned);
+        qfs_disk_origins_clear(fd);
         close(fd);
     }
     if (pruned.left_files)

@@ -1,4 +1,4 @@
-/* The cache's directory: who may own it, what is in it, what goes when it is full. */
+/* The cache's directory: who may own it, what is in it. */
 #include "disk_file.h"
 
 #include <dirent.h>
@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/statvfs.h>
-#include <time.h>
 #include <unistd.h>
 
 int qfs_cache_default_dir(char **ret_dir, struct qfs_error *error)
@@ -167,85 +166,4 @@ uint64_t qfs_disk_free_bytes(int dir_fd, uint64_t *ret_total)
     }
     *ret_total = (uint64_t)fs.f_blocks * fs.f_frsize;
     return (uint64_t)fs.f_bavail * fs.f_frsize;
-}
-
-/* -- pruning ---------------------------------------------------------------------------------- */
-
-struct found {
-    struct timespec used;
-    uint64_t bytes;
-    char name[QFS_DISK_NAME_SIZE];
-};
-
-struct harvest {
-    struct found *items;
-    size_t count, capacity;
-    uint64_t bytes;
-};
-
-static int gather(void *arg, int dir_fd, const char *name, const struct stat *st)
-{
-    (void)dir_fd;
-    struct harvest *all = arg;
-    if (all->count == all->capacity) {
-        size_t capacity = all->capacity ? all->capacity * 2 : 1024;
-        struct found *items = reallocarray(all->items, capacity, sizeof(*items));
-        if (!items)
-            return -ENOMEM;
-        all->items = items;
-        all->capacity = capacity;
-    }
-    struct found *found = &all->items[all->count++];
-    found->used = st->st_mtim;
-    found->bytes = (uint64_t)st->st_blocks * 512;
-    memcpy(found->name, name, QFS_DISK_NAME_SIZE);
-    all->bytes += found->bytes;
-    return 0;
-}
-
-static int older_first(const void *a, const void *b)
-{
-    const struct timespec *x = &((const struct found *)a)->used;
-    const struct timespec *y = &((const struct found *)b)->used;
-    if (x->tv_sec != y->tv_sec)
-        return x->tv_sec < y->tv_sec ? -1 : 1;
-    return (x->tv_nsec > y->tv_nsec) - (x->tv_nsec < y->tv_nsec);
-}
-
-int qfs_disk_prune(int dir_fd, uint64_t limit, uint64_t min_free, int64_t max_age,
-                   struct qfs_cache_pruned *ret_pruned)
-{
-    struct harvest all = {0};
-    struct qfs_cache_pruned pruned = {0};
-    int rc = qfs_disk_walk(dir_fd, gather, &all);
-    if (rc < 0)
-        goto out;
-    if (all.count)
-        qsort(all.items, all.count, sizeof(*all.items), older_first);
-    uint64_t total, free_bytes = qfs_disk_free_bytes(dir_fd, &total);
-    time_t oldest = max_age ? time(NULL) - max_age : INT64_MIN;
-    pruned.left_files = all.count;
-    pruned.left_disk_bytes = all.bytes;
-    for (size_t i = 0; i < all.count; i++) {
-        const struct found *found = &all.items[i];
-        if (pruned.left_disk_bytes <= limit && free_bytes >= min_free &&
-            found->used.tv_sec >= oldest)
-            break;
-        struct stat st; /* somebody may have used it since the list was made */
-        if (fstatat(dir_fd, found->name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
-            st.st_mtim.tv_sec > found->used.tv_sec + 1)
-            continue;
-        if (unlinkat(dir_fd, found->name, 0) < 0)
-            continue;
-        pruned.files++;
-        pruned.disk_bytes += found->bytes;
-        pruned.left_files--;
-        pruned.left_disk_bytes -= found->bytes;
-        if (free_bytes < min_free)
-            free_bytes += found->bytes;
-    }
-    *ret_pruned = pruned;
-out:
-    free(all.items);
-    return rc;
 }

@@ -15,6 +15,7 @@ struct qfs_disk_header qfs_disk_header_of(const struct qfs_series *series)
         .chunk_bytes = series->chunk_bytes,
         .nbytes = series->nbytes,
         .id = series->id,
+        .origin = series->origin,
     };
     memcpy(header.magic, magic, sizeof(magic));
     header.checksum = qfs_hash64(&header, offsetof(struct qfs_disk_header, checksum));
@@ -28,7 +29,8 @@ bool qfs_disk_header_read(const struct qfs_disk_header *header, struct qfs_serie
         !header->chunk_bytes || !header->nbytes ||
         header->nbytes / header->chunk_bytes >= UINT32_MAX)
         return false;
-    *ret_series = (struct qfs_series){header->id, header->nbytes, header->chunk_bytes};
+    *ret_series =
+        (struct qfs_series){header->id, header->nbytes, header->chunk_bytes, header->origin};
     return true;
 }
 

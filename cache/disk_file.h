@@ -1,6 +1,7 @@
 /* One file of the cache on disk: the chunks of one series. Private to cache/.
  *
- *     DIR/chunks-1/ab/cdef…          the series' id in hexadecimal, cut after two digits
+ *     DIR/chunks-2/ab/cdef…          the series' id in hexadecimal, cut after two digits
+ *     DIR/chunks-2/origins/…         one small file a source file: disk_origin.c
  *
  *          0  header, 64 bytes: what series this is
  *         64  table, 16 bytes a chunk: struct qfs_disk_entry; all zero: missing
@@ -22,8 +23,8 @@
 
 #include <sys/stat.h>
 
-enum { QFS_DISK_VERSION = 1 };
-#define QFS_DISK_SUBDIR "chunks-1"
+enum { QFS_DISK_VERSION = 2 };
+#define QFS_DISK_SUBDIR "chunks-2"
 
 enum qfs_disk_codec {
     QFS_DISK_CODEC_RAW = 1,
@@ -36,7 +37,7 @@ struct qfs_disk_header {
     uint32_t chunk_bytes;
     uint64_t nbytes;
     struct qfs_digest id;
-    uint64_t reserved[2];
+    struct qfs_digest origin;
     uint64_t checksum; /* of the bytes before it */
 };
 
@@ -89,7 +90,7 @@ int qfs_disk_decode(struct qfs_disk_scratch *scratch, int fd, const struct qfs_s
 
 /* -- directories ------------------------------------------------------------------------------ */
 
-/* Opens DIR and DIR/chunks-1; makes them where `make` says so. -ENOENT when missing, -EPERM when
+/* Opens DIR and DIR/chunks-2; makes them where `make` says so. -ENOENT when missing, -EPERM when
  * they are not ours alone. */
 int qfs_disk_dir_open(const char *dir, bool make, int *ret_fd, struct qfs_error *error);
 
@@ -101,8 +102,20 @@ int qfs_disk_walk(int dir_fd,
 
 uint64_t qfs_disk_free_bytes(int dir_fd, uint64_t *ret_total); /* for us, on its filesystem */
 
-/* Removes least recently used files until limits hold; limit UINT64_MAX: none. */
+/* The file's header, which must also be the one of its name. */
+bool qfs_disk_series_of(int dir_fd, const char *name, struct qfs_series *ret_series);
+
+/* Removes files of vanished sources, then least recently used ones, until limits hold; limit UINT64_MAX: none. */
 int qfs_disk_prune(int dir_fd, uint64_t limit, uint64_t min_free, int64_t max_age,
                    struct qfs_cache_pruned *ret_pruned);
+
+/* -- origins: where sources were seen last ------------------------------------------------------ */
+
+void qfs_disk_origin_write(int dir_fd, struct qfs_digest origin, int source_fd);
+/* True when it is known that the source is not any more what and where it was. */
+bool qfs_disk_origin_gone(int dir_fd, struct qfs_digest origin);
+/* Forgets those that were not noted for a day and are not used, named by their hexadecimal digits. */
+void qfs_disk_origins_tidy(int dir_fd, bool (*is_used)(void *arg, const char *hex), void *arg);
+void qfs_disk_origins_clear(int dir_fd);
 
 #endif

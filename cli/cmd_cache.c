@@ -41,6 +41,7 @@ static int stat_cache(struct cli_settings *settings, const char *dir, struct qfs
         {"chunks", "chunks", s.chunks, false},
         {"chunk_bytes", "as read", s.chunk_bytes, true},
         {"stored_bytes", "as stored", s.stored_bytes, true},
+        {"gone_bytes", "of sources that are gone", s.gone_bytes, true},
         {"free_bytes", "free on this disk", s.free_bytes, true},
     };
     return print(settings, dir, numbers, QFS_COUNT(numbers));

@@ -30,8 +30,10 @@ static const struct cli_command commands[] = {
     {"status", CLI_STATUS, "MOUNTPOINT", 1, 1, "Show what the daemon of a mount has counted", NULL,
      cmd_status},
     {"cache", CLI_CACHE, "stat|prune|clear|verify", 1, 1, "Look after the cache on disk",
-     "stat: what it holds. prune: keep to --cache-size and --cache-min-free, least recently used\n"
-     "first. clear: remove everything. verify: read and check everything, drop what is damaged.",
+     "stat: what it holds. prune: keep to --cache-size and --cache-min-free; what is of sources "
+     "that\n"
+     "are gone goes first, then what was used longest ago. clear: remove everything. verify: read\n"
+     "and check everything, drop what is damaged.",
      cmd_cache},
     {"bench", CLI_BENCH, "[TYPE…]", 0, 60, "Measure the kernels on this machine", NULL, cmd_bench},
     {"doctor", CLI_DOCTOR, "[SOURCE…]", 0, 60, "Say what works here, what does not, and what to do",

@@ -54,6 +54,7 @@ static int build_supply(struct qfs_image *image, const struct qfs_plan_tensor *t
     ts->supply.ops = &tensor_ops;
     ts->supply.keep = is_worth_keeping(tensor);
     ts->supply.series.id = qfs_tensor_identity(qfs_source_model(image->source), tensor);
+    ts->supply.series.origin = qfs_tensor_origin(qfs_source_model(image->source), tensor);
     ts->supply.series.nbytes = tensor->nbytes;
     if (!qfs_mul((uint64_t)ts->chunk_rows, qfs_row_bytes(tensor->type, tensor->ne[0]),
                  &chunk_bytes) ||

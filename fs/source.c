@@ -207,6 +207,18 @@ int qfs_engine_open(const struct qfs_options *options, struct qfs_engine **ret_e
     return qfs_engine_new(&how, ret_engine, error);
 }
 
+/* Tells the cache where its chunks come from, before there are any. */
+static void note_origins(struct qfs_source *source, struct qfs_engine *engine)
+{
+    struct qfs_disk *disk = qfs_engine_disk(engine);
+    pthread_mutex_lock(&source->lock);
+    bool noted = source->origins_noted;
+    source->origins_noted = true;
+    pthread_mutex_unlock(&source->lock);
+    for (size_t i = 0; disk && !noted && i < source->model->nfiles; i++)
+        qfs_disk_note_origin(disk, source->model->files[i].identity, source->model->files[i].fd);
+}
+
 int qfs_source_engine(struct qfs_source *source, struct qfs_engine **ret_engine,
                       struct qfs_error *error)
 {
@@ -219,6 +231,8 @@ int qfs_source_engine(struct qfs_source *source, struct qfs_engine **ret_engine,
         engine = source->engine;
         pthread_mutex_unlock(&source->lock);
     }
+    if (rc == 0)
+        note_origins(source, engine);
     if (rc == 0)
         rc = qfs_engine_start(engine, error);
     if (rc == 0)

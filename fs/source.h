@@ -25,6 +25,7 @@ struct qfs_source {
     struct qfs_engine *engine; /* own, NULL until it is needed */
     uint32_t refs;             /* the owner's and one for each image that has users */
     uint64_t clock;
+    bool origins_noted; /* the cache was told what its chunks come from */
 };
 
 /* view_list.c */

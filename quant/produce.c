@@ -89,6 +89,22 @@ struct qfs_digest qfs_tensor_identity(const struct qfs_model *model,
     return identity;
 }
 
+static const struct qfs_model_file *first_file(const struct qfs_model *model,
+                                               const struct qfs_recipe *recipe)
+{
+    const struct qfs_model_file *file = recipe->source ? &model->files[recipe->source->file] : NULL;
+    for (uint32_t i = 0; i < recipe->noperands && !file; i++)
+        file = first_file(model, recipe->operands[i]);
+    return file;
+}
+
+struct qfs_digest qfs_tensor_origin(const struct qfs_model *model,
+                                    const struct qfs_plan_tensor *tensor)
+{
+    const struct qfs_model_file *file = first_file(model, tensor->recipe);
+    return file ? file->identity : (struct qfs_digest){0};
+}
+
 /* -- producing
  * ------------------------------------------------------------------------------------------ */
 

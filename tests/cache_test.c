@@ -46,7 +46,8 @@ static const char *place(const char *name)
 
 static struct qfs_series series_of(uint64_t number, uint64_t nbytes, uint32_t chunk_bytes)
 {
-    return (struct qfs_series){qfs_hash(&number, sizeof(number)), nbytes, chunk_bytes};
+    return (struct qfs_series){
+        .id = qfs_hash(&number, sizeof(number)), .nbytes = nbytes, .chunk_bytes = chunk_bytes};
 }
 
 /* The bytes of a chunk; odd chunks are noise, even ones compress well. */
@@ -107,7 +108,7 @@ static void path_of(const char *dir, const struct qfs_series *series, char path[
 {
     char hex[33];
     qfs_digest_hex(series->id, hex);
-    snprintf(path, 200, "%s/chunks-1/%.2s/%s", dir, hex, hex + 2);
+    snprintf(path, 200, "%s/chunks-2/%.2s/%s", dir, hex, hex + 2);
 }
 
 static struct qfs_disk_counters counters(struct qfs_disk *disk)
@@ -280,7 +281,7 @@ static void damage_test(unsigned rounds)
     CHECK(pwrite(fd, "x", 1, 4096 + 102400 * 3 + 5) == 1);
     close(fd);
     fd = open(path_b, O_RDWR);
-    CHECK(pwrite(fd, "\2", 1, 8) == 1); /* a later version's header */
+    CHECK(pwrite(fd, "\3", 1, 8) == 1); /* a later version's header */
     close(fd);
     struct qfs_cache_verified v;
     CHECK(qfs_cache_verify(dir, NULL, NULL, &v, NULL) == 0);
@@ -344,6 +345,47 @@ static void limit_test(void)
     qfs_disk_scratch_free(scratch);
 }
 
+/* Chunks of a source that vanished or changed go before others, though they were used last. */
+static void gone_test(void)
+{
+    const char *dir = place("gone");
+    struct qfs_disk *disk = open_disk(dir, 0);
+    struct qfs_disk_scratch *scratch = qfs_disk_scratch_new();
+    const struct qfs_digest origins[3] = {{1, 1}, {2, 2}, {3, 3}};
+    struct qfs_series series[3];
+    struct qfs_cache_stat stat;
+    struct qfs_cache_pruned pruned;
+    char source[3][200], path[200];
+    for (unsigned i = 0; i < 3; i++) {
+        snprintf(source[i], sizeof(source[i]), "%s/source %u", work, i);
+        int fd = open(source[i], O_RDWR | O_CREAT, 0600);
+        CHECK(fd >= 0 && write(fd, "weights", 7) == 7);
+        qfs_disk_note_origin(disk, origins[i], fd);
+        close(fd);
+        series[i] = series_of(i, 500000, 50000);
+        series[i].origin = origins[i];
+        store_all(disk, scratch, &series[i]);
+        path_of(dir, &series[i], path);
+        const struct timespec times[2] = {{1000 + i, 0},
+                                          {1000 + i, 0}}; /* the last is the newest */
+        CHECK(utimensat(AT_FDCWD, path, times, 0) == 0);
+    }
+    CHECK(qfs_cache_stat(dir, &stat, NULL) == 0 && stat.files == 3 && stat.gone_bytes == 0);
+    CHECK(qfs_cache_prune(dir, stat.disk_bytes - 1, 0, 0, &pruned, NULL) == 0);
+    CHECK(pruned.files == 1 && load_all(disk, scratch, &series[0]) == 0); /* the oldest */
+    store_all(disk, scratch, &series[0]);
+    CHECK(unlink(source[2]) == 0);
+    CHECK(qfs_cache_stat(dir, &stat, NULL) == 0 && stat.gone_bytes > 0);
+    CHECK(qfs_cache_prune(dir, stat.disk_bytes - 1, 0, 0, &pruned, NULL) == 0 && pruned.files == 1);
+    CHECK(load_all(disk, scratch, &series[2]) == 0 && load_all(disk, scratch, &series[1]) == 10);
+    CHECK(truncate(source[0], 3) == 0); /* changed, and used last */
+    CHECK(qfs_cache_prune(dir, stat.disk_bytes / 3, 0, 0, &pruned, NULL) == 0 && pruned.files == 1);
+    CHECK(load_all(disk, scratch, &series[0]) == 0 && load_all(disk, scratch, &series[1]) == 10);
+    CHECK(qfs_cache_clear(dir, &pruned, NULL) == 0);
+    qfs_disk_close(disk);
+    qfs_disk_scratch_free(scratch);
+}
+
 static void private_test(void)
 {
     struct qfs_disk *disk;
@@ -352,9 +394,9 @@ static void private_test(void)
     CHECK(mkdir(dir, 0700) == 0 && chmod(dir, 0777) == 0);
     struct qfs_disk_options options = {.dir = dir};
     CHECK(qfs_disk_open(&options, &disk, &error) == -EPERM && strstr(error.text, "chmod 700"));
-    CHECK(chmod(dir, 0700) == 0 && symlink("/tmp", place("open/chunks-1")) == 0);
+    CHECK(chmod(dir, 0700) == 0 && symlink("/tmp", place("open/chunks-2")) == 0);
     CHECK(qfs_disk_open(&options, &disk, &error) < 0);
-    CHECK(unlink(place("open/chunks-1")) == 0);
+    CHECK(unlink(place("open/chunks-2")) == 0);
     if (geteuid() == 0) {
         CHECK(chown(dir, 12345, 0) == 0);
         CHECK(qfs_disk_open(&options, &disk, &error) == -EPERM && strstr(error.text, "12345"));
@@ -490,6 +532,7 @@ int main(int argc, char **argv)
     damage_test(rounds);
     care_test();
     limit_test();
+    gone_test();
     private_test();
     vanished_test();
     full_disk_test();

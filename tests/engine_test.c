@@ -64,7 +64,8 @@ static const struct qfs_supply_ops ops = {produce, hold, release};
 static struct made_up *new_supply(uint64_t id)
 {
     struct made_up *m = calloc(1, sizeof(*m));
-    m->supply.series = (struct qfs_series){{id, 1}, (uint64_t)CHUNK * CHUNKS - 5, CHUNK};
+    m->supply.series = (struct qfs_series){
+        .id = {id, 1}, .nbytes = (uint64_t)CHUNK * CHUNKS - 5, .chunk_bytes = CHUNK};
     m->supply.ops = &ops;
     m->supply.keep = true;
     return m;

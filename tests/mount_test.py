@@ -281,6 +281,33 @@ def test_disk_cache():
             raise AssertionError('the cache is not off')
 
 
+def test_large_cache():
+    # mounting does not look at what is cached
+    cache, times = work / 'cache-l', {}
+    with Mount(cache=cache) as m:
+        m.file().read_bytes()
+    chunks = next(p for p in cache.iterdir() if p.is_dir())
+    some = next(p for p in chunks.glob('??/*') if len(p.name) == 30)
+    for size in ('as it is', 'large'):
+        took = []
+        for _ in range(3):
+            began = time.time()
+            with Mount(cache=cache, options=['--cache-size', '1T']) as m:
+                took.append(time.time() - began)
+                check_random(m.file(), truth[TYPE], 5, random.Random(1))
+        times[size] = min(took)
+        for i in range(30000 if size == 'as it is' else 0):
+            fan = chunks / f'{i % 256:02x}'
+            if i < 256:
+                fan.mkdir(exist_ok=True)
+            os.link(some, fan / f'{i:030x}')
+    say(f'    mounted in {times["as it is"] * 1000:.0f} ms, with 30,000 files in the cache '
+        f'{times["large"] * 1000:.0f} ms')
+    if times['large'] > 2 * times['as it is'] + 0.5:
+        raise AssertionError('mounting takes longer with a large cache')
+    shutil.rmtree(cache)
+
+
 def test_header_starts_nothing():
     with Mount() as m:
         with opened(m.file()) as fd:

@@ -10,6 +10,8 @@ struct qfs_series {
     struct qfs_digest id; /* says all that the bytes depend on */
     uint64_t nbytes;
     uint32_t chunk_bytes; /* the last chunk may be shorter */
+    /* What it was computed from, as in qfs_disk_note_origin; goes with the id. Zero: not said. */
+    struct qfs_digest origin;
 };
 
 static inline uint32_t qfs_series_count(const struct qfs_series *series)
@@ -98,6 +100,9 @@ bool qfs_disk_load(struct qfs_disk *disk, struct qfs_disk_scratch *scratch,
                    const struct qfs_series *series, uint32_t index, void *data);
 /* True if an entry for the chunk is there; its payload is not looked at. */
 bool qfs_disk_has(struct qfs_disk *disk, const struct qfs_series *series, uint32_t index);
+/* Remembers that the file open as `fd` is `origin`: once its place is empty or another file's, series
+ * of this origin are pruned before all others. Best effort. */
+void qfs_disk_note_origin(struct qfs_disk *disk, struct qfs_digest origin, int fd);
 /* Best effort: what cannot be stored is counted, not reported. */
 void qfs_disk_store(struct qfs_disk *disk, struct qfs_disk_scratch *scratch,
                     const struct qfs_series *series, uint32_t index, const void *data);
@@ -116,6 +121,7 @@ struct qfs_cache_stat {
     uint64_t chunk_bytes;           /* of those, as read by clients */
     uint64_t stored_bytes;          /* of those, as stored */
     uint64_t free_bytes;            /* on the filesystem, for us */
+    uint64_t gone_bytes;            /* of disk_bytes: of sources that vanished or changed */
     int64_t oldest_use, newest_use; /* Unix time in seconds; 0 when empty */
 };
 
@@ -133,7 +139,7 @@ struct qfs_cache_verified {
 /* `dir` NULL: the default one. A directory that does not exist is an empty cache. */
 int qfs_cache_stat(const char *dir, struct qfs_cache_stat *ret_stat,
                    struct qfs_error *error) QFS_MUST_USE;
-/* Removes least recently used files until at most `limit` bytes are left and `min_free` bytes of
+/* Removes files of sources that are gone, then least recently used ones, until at most `limit` bytes are left and `min_free` bytes of
  * the filesystem are free; `max_age` seconds since last use at most (0: any age). */
 int qfs_cache_prune(const char *dir, uint64_t limit, uint64_t min_free, int64_t max_age,
                     struct qfs_cache_pruned *ret_pruned, struct qfs_error *error) QFS_MUST_USE;

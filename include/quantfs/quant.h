@@ -58,6 +58,11 @@ int64_t qfs_chunk_rows(const struct qfs_plan_tensor *tensor);
 struct qfs_digest qfs_tensor_identity(const struct qfs_model *model,
                                       const struct qfs_plan_tensor *tensor);
 
+/* The identity of a source file that the tensor comes from; of the first one where it is several. Zero
+ * where it comes from none. */
+struct qfs_digest qfs_tensor_origin(const struct qfs_model *model,
+                                    const struct qfs_plan_tensor *tensor);
+
 /* What one worker owns: decode buffers and kernel scratch. One thread at a time. */
 struct qfs_worker;
 struct qfs_worker *qfs_worker_new(void); /* NULL: out of memory */
