@@ -12,12 +12,14 @@
  * 5. The team is one OpenMP region that lasts as long as the engine runs, in a thread of its own,
  * so that no region is ever opened by a thread of the caller's. */
 #include "engine.h"
+#include "rate.h"
 
 #include <omp.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 enum { FLIGHT_BUCKETS = 4096, TOLD_FAILURES = 64 };
 
@@ -58,6 +60,7 @@ struct qfs_engine {
     uint64_t told[TOLD_FAILURES]; /* chunks whose failure was told, the newest at ntold - 1 */
     uint64_t ntold;
     struct qfs_engine_counters counters;
+    struct qfs_rate rate; /* of weights */
 };
 
 /* -- flights and lanes; all locked ------------------------------------------------------------ */
@@ -374,6 +377,22 @@ static bool is_news(struct qfs_engine *engine, const struct qfs_flight *flight, 
     return true;
 }
 
+static int64_t now_seconds(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    return now.tv_sec;
+}
+
+/* Locked. */
+static void count_weights(struct qfs_engine *engine, const struct qfs_supply *supply, uint32_t size)
+{
+    uint64_t weights =
+        supply->block_bytes ? (uint64_t)size / supply->block_bytes * supply->block_weights : 0;
+    engine->counters.produced_weights += weights;
+    qfs_rate_add(&engine->rate, now_seconds(), weights);
+}
+
 /* The flight is over: its chunk (NULL: it failed, or is only on disk) goes to all who wait. True:
  * the flight left the table and is the caller's. False: somebody wanted the bytes of an only_store
  * flight meanwhile, and it is queued again. */
@@ -392,6 +411,7 @@ static bool land(struct qfs_engine *engine, struct qfs_flight *flight, struct qf
     if (chunk && !loaded) {
         engine->counters.produced++;
         engine->counters.produced_bytes += chunk->size;
+        count_weights(engine, flight->supply, chunk->size);
     }
     unlist_flight(engine, flight);
     while (flight->wants) {
@@ -593,6 +613,7 @@ void qfs_engine_count(struct qfs_engine *engine, struct qfs_engine_counters *ret
 {
     pthread_mutex_lock(&engine->lock);
     *ret_counters = engine->counters;
+    ret_counters->weights_per_s = qfs_rate_of(&engine->rate, now_seconds());
     pthread_mutex_unlock(&engine->lock);
 }
 

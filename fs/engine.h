@@ -26,7 +26,8 @@ struct qfs_supply_ops {
 struct qfs_supply {
     struct qfs_series series;
     const struct qfs_supply_ops *ops;
-    bool keep; /* worth a place in the cache on disk */
+    uint32_t block_weights, block_bytes; /* so many weights in so many bytes; 0: not counted */
+    bool keep;                           /* worth a place in the cache on disk */
 };
 
 /* -- lanes: queues that share the team -------------------------------------------------------- */
@@ -84,8 +85,9 @@ struct qfs_engine_options {
 
 struct qfs_engine_counters {
     uint64_t memory_hits, memory_misses; /* chunks wanted by readers */
-    uint64_t produced, produced_bytes;
-    uint64_t ahead; /* chunks that read-ahead asked for */
+    uint64_t produced, produced_bytes, produced_weights;
+    uint64_t weights_per_s; /* produced, lately */
+    uint64_t ahead;         /* chunks that read-ahead asked for */
     uint64_t ahead_dropped;
     uint64_t failed;                  /* chunks that could not be produced */
     uint64_t cancelled;               /* fetches given up by their readers */

@@ -493,10 +493,14 @@ void qfs_server_init(struct qfs_server *server)
     server->numbers.started = (uint64_t)time(NULL);
 }
 
-void qfs_server_done(struct qfs_server *server)
+void qfs_server_close(struct qfs_server *server)
 {
     while (server->handles)
         close_handle(server, server->handles);
+}
+
+void qfs_server_done(struct qfs_server *server)
+{
     pthread_mutex_destroy(&server->lock);
 }
 

@@ -30,7 +30,8 @@ struct qfs_server {
 extern const struct fuse_lowlevel_ops qfs_fuse_ops;
 
 void qfs_server_init(struct qfs_server *server);
-/* After the session has ended: closes what the kernel did not. */
+/* After the session has ended: closes what the kernel did not. The log may be written to until done. */
+void qfs_server_close(struct qfs_server *server);
 void qfs_server_done(struct qfs_server *server);
 
 #endif

@@ -53,6 +53,8 @@ static int build_supply(struct qfs_image *image, const struct qfs_plan_tensor *t
     ts->chunk_rows = qfs_chunk_rows(tensor);
     ts->supply.ops = &tensor_ops;
     ts->supply.keep = is_worth_keeping(tensor);
+    ts->supply.block_weights = (uint32_t)qfs_type_info(tensor->type)->block_count;
+    ts->supply.block_bytes = (uint32_t)qfs_type_info(tensor->type)->block_bytes;
     ts->supply.series.id = qfs_tensor_identity(qfs_source_model(image->source), tensor);
     ts->supply.series.origin = qfs_tensor_origin(qfs_source_model(image->source), tensor);
     ts->supply.series.nbytes = tensor->nbytes;

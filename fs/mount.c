@@ -23,10 +23,17 @@ enum { STOP_SECONDS = 4 }; /* after which an end is forced, whatever a source or
 
 static bool to_syslog;
 
-/* One sentence, from any thread. */
+/* One sentence, from any thread; the status has the last one too. */
 static void log_line(void *arg, const char *sentence)
 {
-    (void)arg;
+    struct qfs_server *server = arg;
+    if (server) {
+        pthread_mutex_lock(&server->lock);
+        server->numbers.log_lines++;
+        snprintf(server->numbers.last_log_line, sizeof(server->numbers.last_log_line), "%s",
+                 sentence);
+        pthread_mutex_unlock(&server->lock);
+    }
     if (to_syslog)
         syslog(LOG_WARNING, "%s", sentence);
     else
@@ -268,6 +275,7 @@ static int mount_and_serve(const struct qfs_mount_options *options, struct paren
     struct qfs_options views = options->views;
     struct qfs_server server = {.other_users = options->allow_other};
     views.warn = log_line;
+    views.warn_arg = &server;
     fuse_set_log_func(fuse_log_line);
     qfs_server_init(&server);
     server.numbers.source = options->source;
@@ -284,9 +292,10 @@ static int mount_and_serve(const struct qfs_mount_options *options, struct paren
     }
     if (rc == 0)
         rc = serve(options, &server, parent, error);
-    qfs_server_done(&server);
+    qfs_server_close(&server);
     qfs_tree_close(server.tree);
     qfs_engine_free(server.engine);
+    qfs_server_done(&server);
     return rc;
 }
 

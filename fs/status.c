@@ -47,6 +47,7 @@ static void add_engine(cJSON *to, struct qfs_engine *engine)
     const struct number chunks[] = {
         {"produced", c.produced},
         {"produced_bytes", c.produced_bytes},
+        {"produced_weights", c.produced_weights},
         {"memory_hits", c.memory_hits},
         {"memory_misses", c.memory_misses},
         {"failed", c.failed},
@@ -60,6 +61,7 @@ static void add_engine(cJSON *to, struct qfs_engine *engine)
         {"waiting", c.parked},
         {"streams", c.streams},
         {"threads", c.threads},
+        {"weights_per_s", c.weights_per_s},
         {"memory", qfs_memory_used(memory)},
         {"memory_budget", qfs_memory_budget(memory)},
     };
@@ -80,12 +82,15 @@ static void add_mount(cJSON *to, const struct qfs_mount_numbers *n)
         {"read_bytes", n->read_bytes},
         {"read_errors", n->read_errors},
         {"interrupted_reads", n->interrupted},
+        {"log_lines", n->log_lines},
     };
     cJSON *group = add_group(to, "mount", numbers, QFS_COUNT(numbers));
     if (!group)
         return;
     cJSON_AddStringToObject(group, "source", n->source);
     cJSON_AddStringToObject(group, "mountpoint", n->mountpoint);
+    if (n->log_lines)
+        cJSON_AddStringToObject(group, "last_log_line", n->last_log_line);
 }
 
 int qfs_status_json(struct qfs_engine *engine, const struct qfs_mount_numbers *numbers,

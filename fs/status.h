@@ -9,6 +9,8 @@ struct qfs_mount_numbers {
     const char *source, *mountpoint; /* NULL: no mount */
     uint64_t started;                /* Unix time */
     uint64_t views, open_files, reads, read_bytes, read_errors, interrupted;
+    uint64_t log_lines;
+    char last_log_line[sizeof(struct qfs_error)];
 };
 
 /* One JSON object; `engine` may be NULL (nothing was read). The caller frees *ret_json. */

@@ -330,6 +330,8 @@ def test_read_ahead():
             far = m.status()
         if not far['chunks']['read_ahead'] or far['chunks']['produced'] < 70:
             raise AssertionError(far['chunks'])
+        if not far['chunks']['produced_weights'] > 10e6 or not 0 < far['now']['weights_per_s'] < 1e10:
+            raise AssertionError(far)
         time.sleep(0.3)
         after = m.status()
         equal(after['now']['streams'], 0, 'streams after closing')
@@ -422,6 +424,7 @@ def test_not_a_number():
         equal(log.count('\n'), 1, 'log lines')
         if 'blk.1.ffn_up.weight' not in log or '1500' not in log:
             raise AssertionError(log)
+        equal(f"quantfs: {m.status()['mount']['last_log_line']}\n", log, 'last line, in the status')
     shutil.rmtree(source.parent)
 
 
