@@ -3,7 +3,6 @@
 
     giant.py make DIR                  61 layers, 256 experts, FP8 with block scales, 163 parts of holes
     giant.py measure BUILD DIR         ls of all views: time and memory; single reads of any view: time
-    giant.py types BUILD DIR SCHEMA    each tensor's type against llama.cpp's tests/snapshots/deepseek-v3.1.schema
 
 Weights are holes in the files (zeros), so 690 GB need some megabytes of disk. The tokenizer is that of the shared
 models (--tokenizer FOLDER: another).
@@ -140,37 +139,6 @@ def measure(build, model):
         print(run(build + '/tests/giant_read', model, '-', '8', *places, env=env)[0], end='')
 
 
-def types(build, model, schema):
-    """Views that need an importance matrix are left out: one of this size would be larger than most models."""
-    sections, views = {}, run(build + '/quantfs', 'ls', model)[0]
-    with open(schema) as f:
-        for line in f:
-            words = line.split()
-            if line.startswith('['):
-                section = sections.setdefault(words[0][1:-1], (words[1], {}))
-            elif len(words) == 2 and not line.startswith('#'):
-                section[1][words[0]] = words[1]
-    differ = checked = 0
-    for name, (default, others) in sections.items():
-        if f'-{name}.gguf' not in views:
-            print(f'{name}: needs an importance matrix')
-            continue
-        plan = json.loads(run(build + '/quantfs', 'plan', '--json', model, name)[0])
-        for tensor in plan['tensors']:
-            expected = others.get(tensor['name'], default)
-            if tensor['type'] == 'f32' and expected != 'f32' and tensor['name'] not in others:
-                continue  # what is never quantized is not listed
-            checked += 1
-            if tensor['type'].lower() != expected.lower():
-                differ += 1
-                print(f'{name}: {tensor["name"]} is {tensor["type"]}, the snapshot says {expected}')
-        for lacking in set(others) - {t['name'] for t in plan['tensors']}:
-            differ += 1
-            print(f'{name}: {lacking} is missing')
-    print(f'{checked} types compared, {differ} differ')
-    return differ
-
-
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument('--tokenizer', default=os.path.abspath(HERE + '/../../shared/models/tokenizers/deepseek-v3'))
@@ -180,17 +148,11 @@ def main():
     m = sub.add_parser('measure')
     m.add_argument('build')
     m.add_argument('dir')
-    m = sub.add_parser('types')
-    m.add_argument('build')
-    m.add_argument('dir')
-    m.add_argument('schema')
     a = p.parse_args()
     if a.what == 'make':
         make(a.dir, a.tokenizer)
-    elif a.what == 'measure':
-        measure(os.path.abspath(a.build), a.dir)
     else:
-        sys.exit(types(os.path.abspath(a.build), a.dir, a.schema) != 0)
+        measure(os.path.abspath(a.build), a.dir)
 
 
 if __name__ == '__main__':

@@ -26,10 +26,12 @@ def tensors(config):
         elif kind == '-':
             names.update({p + 'up_proj.weight': [f, h], p + 'down_proj.weight': [h, f]})
         else:
-            names.update({p + 'gate.weight': [4, h], p + 'gate.e_score_correction_bias': ([4], 'float32'),
-                          p + 'shared_experts.up_proj.weight': [256, h], p + 'shared_experts.down_proj.weight': [h, 256]})
-            for x in range(4):
-                names.update({p + f'experts.{x}.up_proj.weight': [256, h], p + f'experts.{x}.down_proj.weight': [h, 256]})
+            experts, size = config['n_routed_experts'], config['moe_intermediate_size']
+            shared = config['moe_shared_expert_intermediate_size']
+            names.update({p + 'gate.weight': [experts, h], p + 'gate.e_score_correction_bias': ([experts], 'float32'),
+                          p + 'shared_experts.up_proj.weight': [shared, h], p + 'shared_experts.down_proj.weight': [h, shared]})
+            for x in range(experts):
+                names.update({p + f'experts.{x}.up_proj.weight': [size, h], p + f'experts.{x}.down_proj.weight': [h, size]})
     return names
 
 
