@@ -6,6 +6,8 @@
 
 #include "disk_scratch.h"
 
+enum { SAMPLE = 16 << 10 };
+
 static const char magic[8] = {'Q', 'F', 'S', 'C', 'H', 'U', 'N', 'K'};
 
 struct qfs_disk_header qfs_disk_header_of(const struct qfs_series *series)
@@ -105,12 +107,23 @@ static size_t most_that_is_smaller(size_t size)
     return pages > saved ? (pages - saved) * QFS_DISK_PAGE : 0;
 }
 
+/* Does a sample of the chunk, its first pages, shrink by a twentieth? Most types do not, and trying
+ * a whole chunk in vain takes longer than writing it. The same bytes give the same answer, so that
+ * two writers of a slot agree. */
+static bool is_compressible(struct qfs_disk_scratch *scratch, const void *data, size_t size)
+{
+    uint8_t bytes[SAMPLE - SAMPLE / 20];
+    return size <= (size_t)2 * SAMPLE ||
+           !ZSTD_isError(
+               ZSTD_compressCCtx(scratch->compress, bytes, sizeof(bytes), data, SAMPLE, 1));
+}
+
 int qfs_disk_encode(struct qfs_disk_scratch *scratch, const struct qfs_series *series,
                     uint32_t index, const void *data, struct qfs_disk_entry *ret_entry,
                     const void **ret_payload)
 {
     size_t size = qfs_series_size(series, index);
-    size_t room = most_that_is_smaller(size);
+    size_t room = is_compressible(scratch, data, size) ? most_that_is_smaller(size) : 0;
     struct qfs_disk_entry entry = {.length = (uint32_t)size, .codec = QFS_DISK_CODEC_RAW};
     const void *payload = data;
     if (room) {
