@@ -98,34 +98,46 @@ static void count(struct qfs_memory *memory, int64_t change)
     __atomic_store_n(&memory->used, memory->used + (uint64_t)change, __ATOMIC_RELAXED);
 }
 
-/* Locked. Evicts what nobody reads, least recently used first, until `size` more bytes fit. */
-static void make_room(struct qfs_memory *memory, uint64_t size)
+/* Locked. Evicts what nobody reads, least recently used first, until `size` more bytes fit. Returns
+ * an evicted chunk of that very size: its pages are there already, where new memory would have to be
+ * mapped and zeroed. */
+static struct qfs_chunk *make_room(struct qfs_memory *memory, uint64_t size)
 {
+    struct qfs_chunk *same = NULL;
     struct slot *slot = memory->head.newer;
     while (slot != &memory->head && memory->used + size > memory->budget) {
         struct slot *next = slot->newer;
         if (refs_of(slot->chunk) == 1) {
             struct qfs_chunk *chunk = take_out(memory, slot);
             count(memory, -(int64_t)chunk->size);
-            free(chunk);
+            if (!same && chunk->size == size)
+                same = chunk;
+            else
+                free(chunk);
         }
         slot = next;
     }
+    return same;
 }
 
 struct qfs_chunk *qfs_chunk_new(struct qfs_memory *memory, uint32_t size)
 {
     size_t total = qfs_align(sizeof(struct qfs_chunk) + (uint64_t)size, 64);
-    struct qfs_chunk *chunk = aligned_alloc(64, total);
+    pthread_mutex_lock(&memory->lock);
+    struct qfs_chunk *chunk = make_room(memory, size);
+    count(memory, size);
+    pthread_mutex_unlock(&memory->lock);
     if (!chunk)
+        chunk = aligned_alloc(64, total);
+    if (!chunk) {
+        pthread_mutex_lock(&memory->lock);
+        count(memory, -(int64_t)size);
+        pthread_mutex_unlock(&memory->lock);
         return NULL;
+    }
     chunk->memory = memory;
     chunk->refs = 1;
     chunk->size = size;
-    pthread_mutex_lock(&memory->lock);
-    make_room(memory, size);
-    count(memory, size);
-    pthread_mutex_unlock(&memory->lock);
     return chunk;
 }
 
@@ -149,8 +161,8 @@ void qfs_chunk_unref(struct qfs_chunk *chunk)
         free(chunk);
     } else if (refs == 1 && __atomic_load_n(&memory->used, __ATOMIC_RELAXED) > memory->budget) {
         pthread_mutex_lock(
-            &memory->lock); /* perhaps the table's: readers held more than the budget */
-        make_room(memory, 0);
+            &memory->lock);         /* perhaps the table's: readers held more than the budget */
+        (void)make_room(memory, 0); /* no chunk has no bytes */
         pthread_mutex_unlock(&memory->lock);
     }
 }
