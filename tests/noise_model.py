@@ -12,8 +12,8 @@ import make_model
 safe_exponents = bytes((b & 0x80) | 0x38 | (b & 7) for b in range(256))
 
 
-def make(folder, salt='', *, name, hidden, ffn):
-    """Writes a Llama of two layers and eight heads to `folder`; its name is the folder's."""
+def make(folder, salt='', *, name, hidden, ffn, layers=2):
+    """Writes a Llama of eight heads to `folder`; its name is the folder's."""
     def bytes_of(value, dtype):
         tensor, count = value
         data = bytearray(random.Random(tensor + salt).randbytes(2 * count))
@@ -22,7 +22,7 @@ def make(folder, salt='', *, name, hidden, ffn):
 
     make_model.weights, make_model.encode = (lambda tensor, count, row: (tensor, count)), bytes_of
     make_model.MODELS[name] = dict(
-        dtype='BF16', tensors=lambda: make_model.llama(hidden=hidden, ffn=ffn, layers=2, heads=8, kv_heads=8),
+        dtype='BF16', tensors=lambda: make_model.llama(hidden=hidden, ffn=ffn, layers=layers, heads=8, kv_heads=8),
         config=make_model.config('llama', 'LlamaForCausalLM', hidden_size=hidden, intermediate_size=ffn,
                                  num_attention_heads=8, num_key_value_heads=8, head_dim=hidden // 8))
     argv, sys.argv = sys.argv, ['', name, str(folder)]
