@@ -13,6 +13,7 @@
  * so that no region is ever opened by a thread of the caller's. */
 #include "engine.h"
 #include "rate.h"
+#include "storer.h"
 
 #include <omp.h>
 #include <pthread.h>
@@ -21,13 +22,18 @@
 #include <string.h>
 #include <time.h>
 
-enum { FLIGHT_BUCKETS = 4096, TOLD_FAILURES = 64 };
+enum {
+    FLIGHT_BUCKETS = 4096,
+    TOLD_FAILURES = 64,
+    STORING_SHARE = 8, /* of the memory, an eighth may wait to be stored */
+};
 
 struct qfs_flight {
     const struct qfs_supply *supply; /* held */
     uint32_t index;
     bool fill;       /* store what is produced */
     bool only_store; /* nobody needs the bytes, only the place on disk */
+    bool surely;     /* somebody asked for the place on disk */
     struct qfs_want *wants;
     struct qfs_flight *chain; /* in the table */
     struct qfs_lane *lane;
@@ -42,6 +48,7 @@ struct member { /* of the team */
 struct qfs_engine {
     struct qfs_memory *memory;
     struct qfs_disk *disk;
+    struct qfs_storer *storer; /* NULL without a disk */
     void (*warn)(void *warn_arg, const char *sentence);
     void *warn_arg;
     unsigned nmembers;
@@ -206,6 +213,7 @@ static int want_chunk(struct qfs_engine *engine, struct qfs_fetch *fetch, struct
     }
     flight->fill |= fetch->fill;
     flight->only_store &= fetch->only_store;
+    flight->surely |= fetch->only_store;
     park(engine, want, flight);
     return 0;
 }
@@ -441,6 +449,13 @@ static bool land(struct qfs_engine *engine, struct qfs_flight *flight, struct qf
     return true;
 }
 
+static uint64_t now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
 /* Makes the chunk of a flight that left its lane. Readers are answered before it is stored. */
 static void run(struct qfs_engine *engine, struct member *member, struct qfs_flight *flight,
                 bool only_store)
@@ -452,14 +467,18 @@ static void run(struct qfs_engine *engine, struct member *member, struct qfs_fli
     struct qfs_chunk *chunk = NULL;
     struct qfs_error error = {0};
     bool loaded = false;
+    uint64_t made_ns = 0;
     int rc = 0;
     if (!only_store || (disk && !qfs_disk_has(disk, series, index))) {
         chunk = qfs_chunk_new(engine->memory, qfs_series_size(series, index));
         rc = chunk ? 0 : qfs_fail_memory(&error);
         if (rc == 0 && disk)
             loaded = qfs_disk_load(disk, member->scratch, series, index, chunk->data);
-        if (rc == 0 && !loaded)
+        if (rc == 0 && !loaded) {
+            uint64_t began = now_ns();
             rc = supply->ops->produce(supply, member->worker, index, chunk->data, &error);
+            made_ns = now_ns() - began;
+        }
         if (rc < 0) {
             qfs_chunk_unref(chunk);
             chunk = NULL;
@@ -468,7 +487,8 @@ static void run(struct qfs_engine *engine, struct member *member, struct qfs_fli
     if (!land(engine, flight, chunk, loaded, rc, &error))
         return;
     if (chunk && !loaded && disk && flight->fill) /* nobody changes the flight any more */
-        qfs_disk_store(disk, member->scratch, series, index, chunk->data);
+        qfs_storer_put(engine->storer, member->scratch, series, index, chunk, made_ns,
+                       flight->surely);
     qfs_chunk_unref(chunk);
     free_flight(flight);
 }
@@ -512,6 +532,8 @@ int qfs_engine_start(struct qfs_engine *engine, struct qfs_error *error)
         rc = pthread_create(&engine->host, NULL, host_team, engine);
         pthread_sigmask(SIG_SETMASK, &before, NULL);
         engine->started = rc == 0;
+        if (engine->started && engine->storer)
+            qfs_storer_start(engine->storer);
     }
     pthread_mutex_unlock(&engine->start_lock);
     return rc ? qfs_fail(error, rc, "no thread can be started: %s", strerror(rc)) : 0;
@@ -543,6 +565,8 @@ void qfs_engine_stop(struct qfs_engine *engine)
             if (land(engine, flight, NULL, false, -ESHUTDOWN, &error))
                 free_flight(flight);
         }
+    if (engine->storer) /* after all readers are let go */
+        qfs_storer_stop(engine->storer);
 }
 
 /* -- life ------------------------------------------------------------------------------------- */
@@ -567,7 +591,9 @@ int qfs_engine_new(const struct qfs_engine_options *options, struct qfs_engine *
     engine->counters.threads = engine->nmembers;
     engine->memory = qfs_memory_new(options->memory);
     engine->members = calloc(engine->nmembers, sizeof(*engine->members));
-    bool ok = engine->memory && engine->members;
+    if (engine->disk)
+        engine->storer = qfs_storer_new(engine->disk, options->memory / STORING_SHARE);
+    bool ok = engine->memory && engine->members && (engine->storer || !engine->disk);
     for (unsigned i = 0; ok && i < engine->nmembers; i++) {
         engine->members[i].worker = qfs_worker_new();
         engine->members[i].scratch = qfs_disk_scratch_new();
@@ -591,6 +617,7 @@ void qfs_engine_free(struct qfs_engine *engine)
         qfs_disk_scratch_free(engine->members[i].scratch);
     }
     free(engine->members);
+    qfs_storer_free(engine->storer);
     qfs_memory_free(engine->memory);
     qfs_disk_close(engine->disk);
     pthread_cond_destroy(&engine->work);
@@ -615,6 +642,12 @@ void qfs_engine_count(struct qfs_engine *engine, struct qfs_engine_counters *ret
     *ret_counters = engine->counters;
     ret_counters->weights_per_s = qfs_rate_of(&engine->rate, now_seconds());
     pthread_mutex_unlock(&engine->lock);
+    if (engine->storer) {
+        struct qfs_storer_counters storing;
+        qfs_storer_count(engine->storer, &storing);
+        ret_counters->storing = storing.waiting;
+        ret_counters->left_unstored = storing.left;
+    }
 }
 
 void qfs_engine_warn(struct qfs_engine *engine, const char *sentence)

@@ -89,9 +89,11 @@ struct qfs_engine_counters {
     uint64_t weights_per_s; /* produced, lately */
     uint64_t ahead;         /* chunks that read-ahead asked for */
     uint64_t ahead_dropped;
+    uint64_t left_unstored;           /* chunks that are quicker made than stored */
     uint64_t failed;                  /* chunks that could not be produced */
     uint64_t cancelled;               /* fetches given up by their readers */
     uint64_t queued, running, parked; /* now: chunks, chunks, wants */
+    uint64_t storing;                 /* now: bytes on their way to the cache on disk */
     uint64_t streams;                 /* now: sequential readers */
     unsigned threads;
 };

@@ -95,6 +95,15 @@ class Mount:
     def status(self):
         return json.loads(subprocess.run([quantfs, 'status', self.point], stdout=subprocess.PIPE, check=True).stdout)
 
+    def settled(self):
+        """The status once nothing is on its way to the cache on disk."""
+        for _ in range(400):
+            status = self.status()
+            if not status['now']['storing']:
+                return status
+            time.sleep(0.05)
+        raise AssertionError('is never stored')
+
 
 def run(*args, **more):
     return subprocess.run([quantfs, *map(str, args)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
@@ -250,7 +259,7 @@ def test_disk_cache():
     cache = work / 'cache-d'
     with Mount(cache=cache) as m:
         equal(m.file().read_bytes(), truth[TYPE], 'cold')
-        cold = m.status()
+        cold = m.settled()
     with Mount(cache=cache) as m:
         equal(m.file().read_bytes(), truth[TYPE], 'warm')
         warm = m.status()
