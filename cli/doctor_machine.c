@@ -90,6 +90,9 @@ static void check_right(struct doctor_report *report)
     else if (!(mode & S_ISUID))
         doctor_say(report, DOCTOR_BAD, "fusermount", "chmod u+s it, as the package fuse3 has it",
                    "fusermount3 is not setuid root, so that it may not mount");
+    else if (access("/etc/mtab", R_OK) < 0)
+        doctor_say(report, DOCTOR_BAD, "fusermount", "as root: ln -s ../proc/self/mounts /etc/mtab",
+                   "fusermount3 cannot unmount: there is no /etc/mtab");
     else
         doctor_say(report, DOCTOR_OK, "fusermount", NULL, "fusermount3 is there");
 }

@@ -8,6 +8,7 @@
 #
 # and, when named:
 #   sanitize   the tests under ASan and UBSan (clang), and the concurrent ones under TSan
+#   package    the .deb is made, installed in a fresh Debian 12, used there, purged (root, the network, minutes)
 #
 # Prints what failed, and last `N passed, N failed`.
 set -uo pipefail
@@ -67,6 +68,10 @@ step_sanitize() {
     ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 suite asan build-asan --no-suite kernels --no-suite reference -t 5
     CC=clang build build-tsan -Db_sanitize=thread -Db_lundef=false --buildtype=debugoptimized
     ARCHER_OPTIONS=enable=0 TSAN_OPTIONS=halt_on_error=1:suppressions=$top/tests/tsan.supp suite tsan build-tsan --suite concurrent -t 5
+}
+
+step_package() {
+    check 'the package in a fresh Debian' scripts/package-test.sh
 }
 
 step_golden() {

@@ -2,6 +2,7 @@
 
 QUANTFS names the program, QUANTFS_TEST_MODEL the directory of the model tiny-llama, QUANTFS_LIBRARY the library.
 """
+import faulthandler
 import io
 import json
 import logging
@@ -24,6 +25,7 @@ import quantfs.filesystem
 from quantfs._library import ffi
 from quantfs.gguf import TYPES
 
+faulthandler.dump_traceback_later(100, exit=True)  # a test that hangs says where
 PROGRAM, MODEL = os.environ['QUANTFS'], os.environ['QUANTFS_TEST_MODEL']
 NAME = os.path.basename(MODEL)
 TOP = Path(__file__).resolve().parents[2]
