@@ -70,44 +70,60 @@ static bool is_ours(const char *path)
 
 /* -- unmounting --------------------------------------------------------------------------------- */
 
-/* fusermount3 is set-user-ID: it unmounts for those who may not themselves. */
-static int run_fusermount(const char *path, bool lazy)
+/* What fusermount3 wrote, without the line's end. */
+static void read_said(int fd, char *said, size_t size)
 {
-    int status;
-    pid_t child = fork();
-    if (child < 0)
+    size_t at = 0;
+    ssize_t n;
+    while (at + 1 < size && (n = read(fd, said + at, size - 1 - at)) > 0)
+        at += (size_t)n;
+    said[at] = 0;
+    said[strcspn(said, "\n")] = 0;
+}
+
+/* fusermount3 is set-user-ID: it unmounts for those who may not themselves. `said`: its reason. */
+static int run_fusermount(const char *path, bool lazy, char *said, size_t size)
+{
+    int status, pipes[2];
+    if (pipe2(pipes, O_CLOEXEC) < 0)
         return -errno;
+    pid_t child = fork();
     if (child == 0) {
-        int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
-        dup2(null, STDERR_FILENO);
+        dup2(pipes[1], STDERR_FILENO);
         execlp("fusermount3", "fusermount3", lazy ? "-uz" : "-u", "--", path, (char *)NULL);
         _exit(127);
     }
-    while (waitpid(child, &status, 0) < 0)
+    int rc = child < 0 ? -errno : 0;
+    close(pipes[1]);
+    read_said(pipes[0], said, size);
+    close(pipes[0]);
+    while (rc == 0 && waitpid(child, &status, 0) < 0)
         if (errno != EINTR)
-            return -errno;
+            rc = -errno;
+    if (rc < 0 || (WIFEXITED(status) && WEXITSTATUS(status) == 0))
+        return rc;
     if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
         return -ENOSYS;
-    return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -EBUSY;
+    return strstr(said, strerror(EBUSY)) ? -EBUSY : -EPERM;
 }
 
-static int detach(const char *path, bool lazy)
+static int detach(const char *path, bool lazy, char *said, size_t size)
 {
     if (umount2(path, (lazy ? MNT_DETACH : 0) | UMOUNT_NOFOLLOW) == 0)
         return 0;
-    return errno == EPERM ? run_fusermount(path, lazy) : -errno;
+    return errno == EPERM ? run_fusermount(path, lazy, said, size) : -errno;
 }
 
 int qfs_umount(const char *mountpoint, bool lazy, struct qfs_error *error)
 {
-    char *path = path_of(mountpoint);
+    char *path = path_of(mountpoint), said[300] = "";
     if (!path)
         return qfs_fail(error, ENOENT, "%s: there is no such directory", mountpoint);
     int rc;
     if (!is_ours(path)) {
         rc = qfs_fail(error, EINVAL, "%s: quantfs is not mounted there", mountpoint);
     } else {
-        rc = detach(path, lazy);
+        rc = detach(path, lazy, said, sizeof(said));
         if (rc == -EBUSY)
             qfs_fail(error, EBUSY,
                      "%s: is in use: end the programs that have files open there, or run "
@@ -115,7 +131,9 @@ int qfs_umount(const char *mountpoint, bool lazy, struct qfs_error *error)
                      mountpoint, mountpoint);
         else if (rc < 0)
             qfs_fail(error, -rc, "%s: cannot be unmounted: %s", mountpoint,
-                     rc == -ENOSYS ? "fusermount3 is not installed" : strerror(-rc));
+                     rc == -ENOSYS ? "fusermount3 is not installed, the package fuse3 has it"
+                     : *said       ? said
+                                   : strerror(-rc));
     }
     free(path);
     return rc;
