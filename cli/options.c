@@ -28,6 +28,8 @@ struct option_row {
 static const struct option_row rows[] = {
     {"types", 't', "LIST", TEXT, AT(views.types), VIEWS,
      "only views of these types, as Q4_K_M,Q8_0"},
+    {"views", 0, "FILE", TEXT, AT(views.views), VIEWS,
+     "views of one's own (default: quantfs.json in the model directory; none: no such views)"},
     {"json", 0, NULL, FLAG, AT(json),
      CLI_LS | CLI_PLAN | CLI_CHECK | CLI_CACHE | CLI_STATUS | CLI_BENCH | CLI_DOCTOR | CLI_SHA256 |
          CLI_CP | CLI_PREFETCH,

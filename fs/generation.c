@@ -12,8 +12,9 @@
 /* Files that a view's bytes may come from. Others come and go without a new generation. */
 static bool is_part_of_source(const char *name)
 {
-    static const char *const ends[] = {".safetensors", ".json", ".jinja", ".model",   ".txt",
-                                       ".md",          ".bin",  ".gguf",  ".tiktoken"};
+    static const char *const ends[] = {".safetensors", ".json", ".jinja",  ".model",
+                                       ".txt",         ".md",   ".bin",    ".gguf",
+                                       ".tiktoken",    ".dat",  ".imatrix"};
     for (size_t i = 0; i < QFS_COUNT(ends); i++)
         if (qfs_ends_with(name, ends[i]))
             return true;
@@ -84,6 +85,12 @@ int qfs_generation_number(const char *source, uint64_t *ret_number, struct qfs_e
         struct stat st = {0}; /* stays so where a part is missing */
         (void)!fstatat(model.dir_fd, model.gguf_names[i], &st, 0);
         add_stat(&all, model.gguf_names[i], &st);
+    }
+    if (rc == 0 && model.ngguf_names) {
+        static const char own[] = "quantfs.json"; /* views of one's own lie beside the file */
+        struct stat st;
+        if (fstatat(model.dir_fd, own, &st, 0) == 0)
+            add_stat(&all, own, &st);
     }
     if (rc == 0 && !model.ngguf_names) {
         DIR *dir = opendir(model.path);

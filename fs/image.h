@@ -28,6 +28,7 @@ struct qfs_source_view {
     const struct qfs_ftype *ftype;
     const struct qfs_conversion *conversion; /* what it is a file of */
     const struct qfs_view_options *options;  /* what it is made with, but for ftype and part */
+    bool own;                                /* described by quantfs.json, not by its type alone */
     uint32_t part, nparts;                   /* of a split set; nparts 0: it is none */
     struct qfs_image *image;                 /* NULL until it is opened; the source's lock */
     uint64_t last_used;                      /* the source's lock */

@@ -21,6 +21,7 @@ static void source_free(struct qfs_source *source)
     qfs_conversion_free(source->text);
     qfs_conversion_free(source->mmproj);
     qfs_imatrix_free(source->imatrix);
+    qfs_own_views_done(&source->own);
     qfs_model_close(source->model);
     pthread_mutex_destroy(&source->lock);
     qfs_arena_done(&source->arena);
@@ -78,12 +79,14 @@ int qfs_source_open_on(const char *path, const struct qfs_options *options,
     source->given_engine = engine;
     source->options = *options;
     source->options.types = copied(source, options->types);
+    source->options.views = copied(source, options->views);
     source->options.cache_dir = copied(source, options->cache_dir);
     source->options.model_name = copied(source, options->model_name);
     int rc = 0;
     if (options->mtp && options->no_mtp)
         rc = qfs_fail(error, EINVAL, "mtp and no-mtp exclude each other");
     else if ((options->types && !source->options.types) ||
+             (options->views && !source->options.views) ||
              (options->model_name && !source->options.model_name) ||
              (options->cache_dir && !source->options.cache_dir))
         rc = qfs_fail_memory(error);

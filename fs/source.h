@@ -3,13 +3,14 @@
 #define QUANTFS_SOURCE_H
 
 #include "image.h"
+#include "own_views.h"
 
 #include <pthread.h>
 
 struct qfs_source {
     struct qfs_arena arena;
-    struct qfs_options
-        options; /* what lies behind its pointers: types, cache_dir, model_name only */
+    struct qfs_options options; /* what lies behind its pointers: types, views, cache_dir,
+                                 * model_name only */
     struct qfs_model *model;
     struct qfs_conversion *text, *mmproj; /* NULL: there is none; then text_error says why */
     struct qfs_error text_error;
@@ -17,6 +18,7 @@ struct qfs_source {
     /* What the views of types are made with: as the options say; projectors without what concerns
      * the language model alone. */
     struct qfs_view_options given, projector;
+    struct qfs_own_views own;
     struct qfs_source_view *views;
     size_t nviews, capacity;
     struct qfs_engine *given_engine; /* borrowed */

@@ -107,15 +107,45 @@ static bool is_listed(const char *list, const char *prefix, const struct qfs_fty
     return false;
 }
 
-static int check_types(const char *list, struct qfs_error *error)
+/* Is it what one of the source's own views is called, with or without the model's name? */
+static bool is_own(const struct qfs_own_view *own, const char *name, size_t size)
+{
+    return (strlen(own->type) == size && strncasecmp(own->type, name, size) == 0) ||
+           (strlen(own->stem) == size && strncasecmp(own->stem, name, size) == 0);
+}
+
+static bool is_own_listed(const char *list, const struct qfs_own_view *own)
+{
+    if (!list)
+        return true;
+    for (const char *at = list; *at;) {
+        size_t size = strcspn(at, ",");
+        if (is_own(own, at, size))
+            return true;
+        at += size + (at[size] == ',');
+    }
+    return false;
+}
+
+static bool is_known(const struct qfs_own_views *own, const char *name, size_t size)
+{
+    const char *whose;
+    for (size_t i = 0; i < own->count; i++)
+        if (is_own(&own->items[i], name, size))
+            return true;
+    return parse_type(name, size, &whose);
+}
+
+static int check_types(const char *list, const struct qfs_own_views *own, struct qfs_error *error)
 {
     for (const char *at = list ? list : ""; *at;) {
         size_t size = strcspn(at, ",");
-        const char *whose;
-        if (!parse_type(at, size, &whose)) {
+        if (!is_known(own, at, size)) {
             struct qfs_buffer known = {0};
             for (const struct qfs_ftype *type = qfs_ftypes; type->name; type++)
                 qfs_buffer_printf(&known, " %s", type->name);
+            for (size_t i = 0; i < own->count; i++)
+                qfs_buffer_printf(&known, " %s", own->items[i].type);
             int rc = qfs_fail(error, EINVAL, "'%.*s' is not a type: known are%.*s",
                               (int)QFS_MIN(size, (size_t)40), at, (int)known.size,
                               (const char *)known.data);
@@ -185,6 +215,7 @@ struct listed {
     const struct qfs_ftype *ftype;
     const struct qfs_view_options *options;
     const char *stem, *type;
+    bool own;
 };
 
 /* Fills in the next view, part `part` of what `file` says, unless this build cannot make it.
@@ -201,6 +232,7 @@ static int list_view(struct qfs_source *source, const struct listed *file, uint3
     view->conversion = file->conversion;
     view->ftype = file->ftype;
     view->options = file->options;
+    view->own = file->own;
     view->part = part;
     int rc = qfs_source_plan(source, view, &plan, &reason);
     if (rc == -ENOMEM)
@@ -264,13 +296,43 @@ static int list_product(struct qfs_source *source, const struct qfs_conversion *
     return rc;
 }
 
+/* The views that quantfs.json describes. What --pre and --mtp say of all views goes into their names
+ * too. */
+static int list_own(struct qfs_source *source, struct qfs_error *error)
+{
+    const char *pre = source->text ? source->text->given_pre : NULL;
+    const char *draft = source->options.mtp ? "mtp-" : "";
+    int rc = 0;
+    for (size_t i = 0; i < source->own.count && rc == 0; i++) {
+        const struct qfs_own_view *own = &source->own.items[i];
+        if (!is_own_listed(source->options.types, own))
+            continue;
+        const struct listed file = {
+            .conversion = source->text,
+            .ftype = own->options.ftype,
+            .options = &own->options,
+            .stem = qfs_arena_printf(&source->arena, "%s%s%s%s", draft, own->stem,
+                                     pre ? "-pre-" : "", pre ? pre : ""),
+            .type = own->type,
+            .own = true,
+        };
+        rc = list_file(source, &file, error);
+    }
+    return rc;
+}
+
 int qfs_source_list(struct qfs_source *source, struct qfs_error *error)
 {
-    int rc = check_types(source->options.types, error);
+    int rc = qfs_own_views_read(&source->arena, source->model, source->options.views, &source->own,
+                                error);
+    if (rc == 0)
+        rc = check_types(source->options.types, &source->own, error);
     if (rc == 0)
         rc = list_product(source, source->text, "", &source->given, error);
     if (rc == 0 && source->mmproj)
         rc = list_product(source, source->mmproj, mmproj_prefix, &source->projector, error);
+    if (rc == 0)
+        rc = list_own(source, error);
     return rc;
 }
 
@@ -284,7 +346,7 @@ const struct qfs_view_info *qfs_source_find(const struct qfs_source *source, con
     for (size_t i = 0; i < source->nviews; i++) {
         const struct qfs_source_view *view = &source->views[i];
         if (!strcmp(view->info.name, name) || !strcasecmp(view->info.type, name) ||
-            (view->ftype == ftype && view->nparts < 2 &&
+            (ftype && !view->own && view->ftype == ftype && view->nparts < 2 &&
              qfs_starts_with(view->info.type, mmproj_prefix) == !!*prefix))
             return &view->info;
     }

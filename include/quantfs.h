@@ -32,7 +32,10 @@ extern "C" {
  * is the default everywhere. Strings are copied. */
 struct qfs_options {
     /* -- which views, as llama-quantize's command line says it */
-    const char *types;                  /* "Q4_K_M,Q8_0": these only */
+    const char *types; /* "Q4_K_M,Q8_0": these only */
+    const char
+        *views; /* file of views of one's own (docs/VIEWS.md), which know nothing of the options
+                        * below; NULL: quantfs.json in the model directory if it is there; "none" */
     const char *imatrix;                /* importance matrix file */
     const char *imatrix_name;           /* what quantize.imatrix.file holds; NULL: the base name */
     const char *const *include_weights; /* entries of the imatrix whose names hold one of these */
@@ -89,7 +92,8 @@ struct qfs_view;   /* an opened view: has its own idea of where its reader is go
 
 struct qfs_view_info {
     const char *name;    /* "Llama-3.1-8B-Instruct-Q4_K_M.gguf" */
-    const char *type;    /* "Q4_K_M"; "mmproj-F16" of a vision or audio encoder */
+    const char *type;    /* "Q4_K_M"; "mmproj-F16" of a vision or audio encoder; of a view of one's
+                          * own its name without the model's */
     const char *refused; /* NULL, or why llama-quantize would refuse to make it */
     uint64_t size;       /* exact; 0 when refused */
     double weight_bits;  /* bits a weight, header left out */

@@ -78,14 +78,14 @@ def strip(path):
     return head, len(head) + offset
 
 
-def write_imatrix(path, tensors):
-    """Importances for every matrix but the embeddings."""
+def write_imatrix(path, tensors, weight=lambda column: 0.5):
+    """Importances for every matrix but the embeddings: the means of 4 counts."""
     parts, offset, infos = [], 0, b''
     for name, ne, _ in tensors:
         if len(ne) < 2 or 'embd' in name or len(name) > 55:
             continue
         experts = ne[2] if len(ne) > 2 else 1
-        for suffix, shape, values in (('.in_sum2', (ne[0], experts), [2.0] * (ne[0] * experts)), ('.counts', (1, experts), [4.0] * experts)):
+        for suffix, shape, values in (('.in_sum2', (ne[0], experts), [4 * weight(i) for i in range(ne[0] * experts)]), ('.counts', (1, experts), [4.0] * experts)):
             infos += string(name + suffix) + struct.pack('<IQQIQ', 2, *shape, 0, offset)
             blob = struct.pack(f'<{len(values)}f', *values)
             blob += bytes(-len(blob) % 32)

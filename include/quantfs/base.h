@@ -186,6 +186,11 @@ int qfs_json_read(struct qfs_arena *arena, int dir_fd, const char *path, size_t 
                   const char *shown, const struct qfs_json **ret_value,
                   struct qfs_error *error) QFS_MUST_USE;
 
+/* The line, counted from 1, on which a value stands in the text that it was parsed from: member or item
+ * path[0] of the whole, of that member or item path[1], and so on. Right where no object on the way
+ * `repeated` a key. */
+size_t qfs_json_line(const char *text, const size_t *path, size_t depth);
+
 /* Lookups take NULL and wrong kinds and give NULL / the fallback. Objects of many members are
  * searched one by one: index big vocabularies with a qfs_map instead. */
 const struct qfs_json *qfs_json_get(const struct qfs_json *object, const char *key);

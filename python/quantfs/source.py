@@ -22,6 +22,7 @@ class Options(TypedDict, total=False):
     """What views are made with and what they may cost: the fields of struct qfs_options in quantfs.h."""
 
     types: str | Sequence[str]
+    views: str | os.PathLike
     imatrix: str | os.PathLike
     imatrix_name: str
     include_weights: Sequence[str]
