@@ -26,8 +26,9 @@ struct cli_settings {
     bool json, foreground, allow_other, nonempty, force, lazy, fill_cache, fresh, quiet, all;
     bool have_length;
     uint64_t offset, length, max_age;
-    const char *reference; /* bench: path of libggml-base */
-    const char *args[64];  /* what is left: SOURCE, VIEW, … */
+    const char *reference;     /* bench: path of libggml-base */
+    const char *store, *mount; /* ollama: its models' directory; the mount of SOURCE */
+    const char *args[64];      /* what is left: SOURCE, VIEW, … */
     size_t nargs;
 };
 
@@ -46,6 +47,7 @@ enum {
     CLI_PREFETCH = 1 << 10,
     CLI_BENCH = 1 << 11,
     CLI_DOCTOR = 1 << 12,
+    CLI_OLLAMA = 1 << 13,
 };
 
 struct cli_command {
@@ -115,5 +117,6 @@ int cmd_status(struct cli_settings *settings);
 int cmd_cache(struct cli_settings *settings);
 int cmd_bench(struct cli_settings *settings);
 int cmd_doctor(struct cli_settings *settings);
+int cmd_ollama(struct cli_settings *settings);
 
 #endif

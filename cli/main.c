@@ -38,6 +38,12 @@ static const struct cli_command commands[] = {
     {"bench", CLI_BENCH, "[TYPE…]", 0, 60, "Measure the kernels on this machine", NULL, cmd_bench},
     {"doctor", CLI_DOCTOR, "[SOURCE…]", 0, 60, "Say what works here, what does not, and what to do",
      NULL, cmd_doctor},
+    {"ollama", CLI_OLLAMA, "link|unlink|list …", 1, 60,
+     "Put views of a mount into Ollama's model store",
+     "link SOURCE [TYPE…]: the views of a mounted SOURCE, or those of these types, as models that\n"
+     "ollama list and ollama run know as NAME:TYPE; links, nothing is copied. SOURCE may be the\n"
+     "mountpoint. unlink SOURCE [TYPE…]: take out what link put there. list: show what is linked.",
+     cmd_ollama},
 };
 
 /* How many bytes of `text` take no column of their own: UTF-8's continuations. */

@@ -157,6 +157,7 @@ static int summarize(const struct qfs_source *source, struct qfs_summary **ret_s
         return qfs_fail_memory(error);
     }
     summary->nweights = count_weights(conversion);
+    summary->adapter = model->adapter != NULL;
     summary->mtime.tv_sec = model->mtime_ns / 1000000000;
     summary->mtime.tv_nsec = model->mtime_ns % 1000000000;
     summary->views = views;

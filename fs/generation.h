@@ -17,6 +17,7 @@ struct qfs_summary {
     const char *name;            /* views are NAME-TYPE.gguf */
     const char *architecture;    /* "llama"; of the encoders where there is no language model */
     uint64_t nweights;           /* of the language model */
+    bool adapter;                /* a LoRA adapter: nothing that runs alone */
     struct timespec mtime;       /* of its newest file: the views' time */
     struct qfs_view_info *views; /* refused ones too; as the source lists them */
     size_t nviews;

@@ -282,7 +282,8 @@ static int mount_and_serve(const struct qfs_mount_options *options, struct paren
     server.numbers.mountpoint = options->mountpoint;
     int rc = qfs_engine_open(&views, &server.engine, error);
     if (rc == 0)
-        rc = qfs_tree_open(options->source, &views, server.engine, &server.tree, error);
+        rc = qfs_tree_open(options->source, options->mountpoint, &views, server.engine,
+                           &server.tree, error);
     if (rc == 0) {
         struct qfs_names *names = qfs_tree_get(server.tree);
         if (names->nnodes < 2)

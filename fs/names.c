@@ -185,6 +185,13 @@ bool qfs_names_text(struct qfs_names *names, uint32_t parent, const char *name,
     return add_data(names, parent, name, QFS_NODE_TEXT, model, data, size);
 }
 
+void qfs_names_hide(struct qfs_names *names, uint32_t index)
+{
+    struct qfs_node *node = &names->nodes[index];
+    names->nodes[node->parent].nchildren -= !node->hidden;
+    node->hidden = true;
+}
+
 int qfs_names_finish(struct qfs_names *names)
 {
     names->by_ino = new_table(names->ntable);
@@ -201,7 +208,7 @@ int qfs_names_finish(struct qfs_names *names)
         node->children = names->children + used;
         used += node->nchildren;
         node->nchildren = 0;
-        if (i) { /* parents stand before their children */
+        if (i && !node->hidden) { /* parents stand before their children */
             struct qfs_node *parent = &names->nodes[node->parent];
             names->children[parent->children - names->children + parent->nchildren++] = i;
         }

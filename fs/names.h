@@ -35,6 +35,7 @@ struct qfs_node {
     size_t view;      /* VIEW: index in the model's summary */
     const char *data; /* LINK: its target; TEXT: its content */
     uint64_t size;
+    bool hidden; /* found by its name, and not listed */
 };
 
 struct qfs_names {
@@ -67,6 +68,8 @@ bool qfs_names_link(struct qfs_names *names, uint32_t parent, const char *name,
                     struct qfs_generation *model, const char *target);
 bool qfs_names_text(struct qfs_names *names, uint32_t parent, const char *name,
                     struct qfs_generation *model, const void *data, size_t size);
+/* What node `index` is stays to be found, and is not listed any more. */
+void qfs_names_hide(struct qfs_names *names, uint32_t index);
 /* To be called once everything is there. -ENOMEM: free it. */
 int qfs_names_finish(struct qfs_names *names) QFS_MUST_USE;
 

@@ -5,6 +5,7 @@
  *    who only wants the names of now. */
 #include "tree.h"
 #include "layout.h"
+#include "ollama_layout.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -14,6 +15,7 @@ enum { LOOK_AGAIN_MS = 1000 };
 
 struct qfs_tree {
     const char *path;
+    struct qfs_ollama_mount ollama;
     const struct qfs_options *options;
     struct qfs_engine *engine;
     pthread_mutex_t refreshing;
@@ -48,8 +50,10 @@ static int new_names(struct qfs_tree *tree, uint64_t number, struct qfs_names **
     if (rc < 0)
         return rc;
     struct qfs_names *names = qfs_names_new(&model, 1);
-    if (names)
+    if (names) {
         qfs_layout_flat(names, 0, &model, 1);
+        qfs_layout_ollama(names, &model, 1, &tree->ollama);
+    }
     qfs_generation_unref(model); /* the names hold it */
     if (!names || qfs_names_finish(names) < 0) {
         qfs_names_unref(names);
@@ -131,14 +135,15 @@ int qfs_tree_refresh(struct qfs_tree *tree, bool urgent)
 
 /* -- life ------------------------------------------------------------------------------------- */
 
-int qfs_tree_open(const char *path, const struct qfs_options *options, struct qfs_engine *engine,
-                  struct qfs_tree **ret_tree, struct qfs_error *error)
+int qfs_tree_open(const char *path, const char *mountpoint, const struct qfs_options *options,
+                  struct qfs_engine *engine, struct qfs_tree **ret_tree, struct qfs_error *error)
 {
     uint64_t number;
     struct qfs_tree *tree = calloc(1, sizeof(*tree));
     if (!tree)
         return qfs_fail_memory(error);
     tree->path = path;
+    tree->ollama = (struct qfs_ollama_mount){mountpoint, options};
     tree->options = options;
     tree->engine = engine;
     pthread_mutex_init(&tree->lock, NULL);

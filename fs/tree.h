@@ -6,9 +6,10 @@
 
 struct qfs_tree;
 
-/* `path` and `options` are borrowed and must outlive the tree. */
-int qfs_tree_open(const char *path, const struct qfs_options *options, struct qfs_engine *engine,
-                  struct qfs_tree **ret_tree, struct qfs_error *error) QFS_MUST_USE;
+/* `path`, `mountpoint` and `options` are borrowed and must outlive the tree. */
+int qfs_tree_open(const char *path, const char *mountpoint, const struct qfs_options *options,
+                  struct qfs_engine *engine, struct qfs_tree **ret_tree,
+                  struct qfs_error *error) QFS_MUST_USE;
 void qfs_tree_close(struct qfs_tree *tree);
 
 /* The names of now; drop them with qfs_names_unref. */
