@@ -48,6 +48,7 @@ enum {
     CLI_BENCH = 1 << 11,
     CLI_DOCTOR = 1 << 12,
     CLI_OLLAMA = 1 << 13,
+    CLI_VERIFY = 1 << 14,
 };
 
 struct cli_command {
@@ -90,6 +91,14 @@ struct cJSON;
 int cli_print_json(struct cJSON *tree);
 void cli_warn(void *arg, const char *sentence); /* for qfs_options.warn */
 
+/* describe.c */
+const char *cli_kv_type_name(uint32_t type); /* "u32" */
+/* Text of somebody's file, for a terminal: control characters and what is no UTF-8 as \n and \xNN. */
+void cli_plain(struct qfs_buffer *to, const char *text, size_t size);
+/* The value of a key as text; strings and arrays are cut. */
+void cli_describe_value(const struct qfs_kv *kv, struct qfs_buffer *to);
+const char *cli_text_of(struct qfs_buffer *buffer); /* its contents, zero-terminated; its own */
+
 /* progress.c: one line on a terminal, nothing elsewhere; with `json` objects on standard output, one a
  * line. */
 struct cli_progress {
@@ -110,6 +119,7 @@ int cmd_cp(struct cli_settings *settings);
 int cmd_sha256(struct cli_settings *settings);
 int cmd_plan(struct cli_settings *settings);
 int cmd_check(struct cli_settings *settings);
+int cmd_verify(struct cli_settings *settings);
 int cmd_prefetch(struct cli_settings *settings);
 int cmd_mount(struct cli_settings *settings);
 int cmd_umount(struct cli_settings *settings);

@@ -6,8 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const kv_type_names[QFS_KV_TYPE_COUNT] = {
-    "u8", "i8", "u16", "i16", "u32", "i32", "f32", "bool", "str", "arr", "u64", "i64", "f64"};
 static const char *const op_names[] = {
     [QFS_OP_SOURCE] = "source",    [QFS_OP_DATA] = "computed",
     [QFS_OP_VIEW] = "view",        [QFS_OP_CONCAT] = "concat",
@@ -18,54 +16,6 @@ static const char *const op_names[] = {
     [QFS_OP_GPTQ] = "gptq",        [QFS_OP_MXFP4] = "mxfp4",
     [QFS_OP_NVFP4] = "nvfp4",      [QFS_OP_RECIPROCAL] = "reciprocal",
     [QFS_OP_SOFTPLUS] = "softplus"};
-
-/* The value of a key as text; strings and arrays are cut. */
-static void describe_value(const struct qfs_kv *kv, struct qfs_buffer *to)
-{
-    union {
-        uint64_t u;
-        int64_t i;
-        float f;
-        double d;
-    } v = {0};
-    uint32_t item;
-    if (kv->type == QFS_KV_STRING) {
-        size_t size = kv->size - 8;
-        for (size_t i = 0; i < QFS_MIN(size, (size_t)120); i++) {
-            uint8_t byte = kv->data[8 + i];
-            if (byte == '\n')
-                qfs_buffer_text(to, "\\n");
-            else
-                qfs_buffer_append(to, &byte, 1);
-        }
-        if (size > 120)
-            qfs_buffer_printf(to, "… (%zu bytes)", size);
-        return;
-    }
-    if (kv->type == QFS_KV_ARRAY) {
-        memcpy(&item, kv->data, 4);
-        memcpy(&v.u, kv->data + 4, 8);
-        qfs_buffer_printf(to, "%" PRIu64 " × %s", v.u,
-                          item < QFS_KV_TYPE_COUNT ? kv_type_names[item] : "?");
-        return;
-    }
-    memcpy(&v, kv->data, QFS_MIN(kv->size, sizeof(v)));
-    int64_t sign = kv->type == QFS_KV_I8    ? (int8_t)v.u
-                   : kv->type == QFS_KV_I16 ? (int16_t)v.u
-                   : kv->type == QFS_KV_I32 ? (int32_t)v.u
-                                            : v.i;
-    if (kv->type == QFS_KV_F32)
-        qfs_buffer_printf(to, "%.9g", (double)v.f);
-    else if (kv->type == QFS_KV_F64)
-        qfs_buffer_printf(to, "%.17g", v.d);
-    else if (kv->type == QFS_KV_BOOL)
-        qfs_buffer_text(to, v.u ? "true" : "false");
-    else if (kv->type == QFS_KV_I8 || kv->type == QFS_KV_I16 || kv->type == QFS_KV_I32 ||
-             kv->type == QFS_KV_I64)
-        qfs_buffer_printf(to, "%" PRId64, sign);
-    else
-        qfs_buffer_printf(to, "%" PRIu64, v.u);
-}
 
 /* "model.layers.0.self_attn.q_proj.weight (view of view)" — the first few sources by name. */
 static void describe_recipe(const struct qfs_model *model, const struct qfs_recipe *recipe,
@@ -93,13 +43,6 @@ static void describe_recipe(const struct qfs_model *model, const struct qfs_reci
     qfs_buffer_text(to, ")");
 }
 
-static const char *text_of(struct qfs_buffer *buffer)
-{
-    uint8_t zero = 0;
-    qfs_buffer_append(buffer, &zero, 1);
-    return buffer->failed ? "(out of memory)" : (const char *)buffer->data;
-}
-
 static void print_text(const struct qfs_model *model, const struct qfs_plan *plan)
 {
     struct qfs_buffer text = {0};
@@ -107,8 +50,8 @@ static void print_text(const struct qfs_model *model, const struct qfs_plan *pla
     for (size_t i = 0; i < plan->kvs.count; i++) {
         const struct qfs_kv *kv = &plan->kvs.items[i];
         text.size = 0;
-        describe_value(kv, &text);
-        printf("%-46s %-4s %s\n", kv->key, kv_type_names[kv->type], text_of(&text));
+        cli_describe_value(kv, &text);
+        printf("%-46s %-4s %s\n", kv->key, cli_kv_type_name(kv->type), cli_text_of(&text));
     }
     printf("# data at %" PRIu64 ", %zu tensors: name, type, shape, offset, bytes, source\n",
            plan->data_offset, plan->ntensors);
@@ -119,7 +62,7 @@ static void print_text(const struct qfs_model *model, const struct qfs_plan *pla
         printf("%-34s %-7s [", t->name, qfs_type_info(t->type)->name);
         for (int d = 0; d < t->ndim; d++)
             printf("%s%" PRId64, d ? ", " : "", t->ne[d]);
-        printf("] %" PRIu64 " %" PRIu64 " %s\n", t->offset, t->nbytes, text_of(&text));
+        printf("] %" PRIu64 " %" PRIu64 " %s\n", t->offset, t->nbytes, cli_text_of(&text));
     }
     qfs_buffer_done(&text);
 }
@@ -137,10 +80,10 @@ static int print_json(const struct qfs_model *model, const struct qfs_plan *plan
         const struct qfs_kv *kv = &plan->kvs.items[i];
         cJSON *item = cJSON_CreateObject();
         text.size = 0;
-        describe_value(kv, &text);
+        cli_describe_value(kv, &text);
         cJSON_AddStringToObject(item, "key", kv->key);
-        cJSON_AddStringToObject(item, "type", kv_type_names[kv->type]);
-        cJSON_AddStringToObject(item, "value", text_of(&text));
+        cJSON_AddStringToObject(item, "type", cli_kv_type_name(kv->type));
+        cJSON_AddStringToObject(item, "value", cli_text_of(&text));
         cJSON_AddItemToArray(keys, item);
     }
     tensors = cJSON_AddArrayToObject(root, "tensors");
@@ -156,7 +99,7 @@ static int print_json(const struct qfs_model *model, const struct qfs_plan *plan
             cJSON_AddItemToArray(shape, cJSON_CreateNumber((double)t->ne[d]));
         cJSON_AddNumberToObject(item, "offset", (double)t->offset);
         cJSON_AddNumberToObject(item, "bytes", (double)t->nbytes);
-        cJSON_AddStringToObject(item, "source", text_of(&text));
+        cJSON_AddStringToObject(item, "source", cli_text_of(&text));
         cJSON_AddItemToArray(tensors, item);
     }
     qfs_buffer_done(&text);

@@ -25,6 +25,11 @@ static const struct cli_command commands[] = {
      "Read all weights; report what is missing, not finite, refused", NULL, cmd_check},
     {"sha256", CLI_SHA256, "SOURCE VIEW", 2, 2, "Print a view's SHA-256, as sha256sum does", NULL,
      cmd_sha256},
+    {"verify", CLI_VERIFY, "SOURCE VIEW FILE", 3, 3,
+     "Compare a GGUF file with the view it should be",
+     "Says whether every byte is the same, or else which keys and tensors differ and where. Exits\n"
+     "with 0 if the file is the view, 1 if it is not, 2 if that could not be found out.",
+     cmd_verify},
     {"prefetch", CLI_PREFETCH, "SOURCE VIEW…", 2, 60, "Compute views into the cache ahead of use",
      NULL, cmd_prefetch},
     {"status", CLI_STATUS, "MOUNTPOINT", 1, 1, "Show what the daemon of a mount has counted", NULL,

@@ -9,7 +9,7 @@
 enum kind { FLAG, TEXT, LIST, SIZE, NUMBER };
 
 enum {
-    READERS = CLI_MOUNT | CLI_CAT | CLI_CP | CLI_SHA256 | CLI_PREFETCH | CLI_CHECK,
+    READERS = CLI_MOUNT | CLI_CAT | CLI_CP | CLI_SHA256 | CLI_PREFETCH | CLI_CHECK | CLI_VERIFY,
     VIEWS = READERS | CLI_LS | CLI_PLAN, /* whatever opens a source */
 };
 
@@ -32,7 +32,7 @@ static const struct option_row rows[] = {
      "views of one's own (default: quantfs.json in the model directory; none: no such views)"},
     {"json", 0, NULL, FLAG, AT(json),
      CLI_LS | CLI_PLAN | CLI_CHECK | CLI_CACHE | CLI_STATUS | CLI_BENCH | CLI_DOCTOR | CLI_SHA256 |
-         CLI_CP | CLI_PREFETCH | CLI_OLLAMA,
+         CLI_CP | CLI_PREFETCH | CLI_OLLAMA | CLI_VERIFY,
      "print JSON; progress as an object a line"},
     {"all", 'a', NULL, FLAG, AT(all), CLI_LS, "also list views that are refused, with the reason"},
     {"long", 'l', NULL, FLAG, AT(all), CLI_LS, "same as --all"},
@@ -41,7 +41,7 @@ static const struct option_row rows[] = {
     {"fresh", 0, NULL, FLAG, AT(fresh), CLI_CP, "do not resume an interrupted copy"},
     {"fill-cache", 0, NULL, FLAG, AT(fill_cache), CLI_CP, "keep what is computed in the cache too"},
     {"quiet", 'q', NULL, FLAG, AT(quiet),
-     CLI_CP | CLI_PREFETCH | CLI_CHECK | CLI_CACHE | CLI_SHA256, "no progress line"},
+     CLI_CP | CLI_PREFETCH | CLI_CHECK | CLI_VERIFY | CLI_CACHE | CLI_SHA256, "no progress line"},
     {"foreground", 'f', NULL, FLAG, AT(foreground), CLI_MOUNT,
      "stay in the foreground, log to stderr"},
     {"options", 'o', "OPT,…", TEXT, AT(mount_options), CLI_MOUNT,

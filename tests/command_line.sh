@@ -26,7 +26,7 @@ model=$work/tiny-llama
 view=tiny-llama-Q4_K_M.gguf
 
 t 'version' sh -c "'$quantfs' --version | grep -q 'llama.cpp v0.5.0'"
-for command in mount umount ls cat cp plan check sha256 prefetch status cache bench doctor; do
+for command in mount umount ls cat cp plan check sha256 verify prefetch status cache bench doctor; do
     t "$command --help" sh -c "'$quantfs' $command --help | grep -q '^usage: quantfs $command'"
     exits 2 "$quantfs" $command --no-such-option
 done

@@ -20,6 +20,53 @@ const struct qfs_plan *qfs_view_plan(const struct qfs_view *view);
 int qfs_source_status(struct qfs_source *source, char **ret_json,
                       struct qfs_error *error) QFS_MUST_USE;
 
+/* -- a file beside its view ------------------------------------------------------------------- */
+
+enum qfs_difference_kind {
+    QFS_DIFFERENT_KEY,
+    QFS_MISSING_KEY, /* the view has it, the file does not */
+    QFS_EXTRA_KEY,   /* the other way round */
+    QFS_DIFFERENT_TYPE,
+    QFS_DIFFERENT_SHAPE,
+    QFS_DIFFERENT_DATA,
+    QFS_MISSING_TENSOR,
+    QFS_EXTRA_TENSOR,
+};
+
+/* What is not there on one side is NULL. */
+struct qfs_difference {
+    enum qfs_difference_kind kind;
+    const char *name; /* of the key or tensor */
+    const struct qfs_kv *our_key, *their_key;
+    const struct qfs_plan_tensor *ours;
+    const struct qfs_gguf_tensor *theirs;
+    uint64_t row, block; /* of the data: the first that differs, its block counted in the row */
+    uint64_t nbytes;     /* of the data that differ */
+    uint64_t cut;        /* of the data that lie beyond the end of the file */
+};
+
+struct qfs_comparison {
+    bool identical;     /* every byte of the file is the view's */
+    uint64_t file_size; /* of the file */
+    size_t nsame_keys, nsame_tensors;
+    struct qfs_difference *differences; /* keys, then tensors, in the view's order */
+    size_t ndifferences, capacity;
+    struct qfs_gguf gguf; /* the file's header */
+};
+
+struct qfs_compare_options {
+    int (*progress)(void *progress_arg, uint64_t done, uint64_t size); /* not 0: -ECANCELED */
+    void *progress_arg;
+};
+
+/* Compares the GGUF file at `path` with a view: keys and tensors by name, whatever their order and
+ * alignment, data byte by byte. A file that ends early is compared as far as it goes. -EINVAL: it is
+ * no GGUF file. `options` may be NULL; what *ret points at is the view's too, which must stay open. */
+int qfs_view_compare(struct qfs_view *view, const char *path,
+                     const struct qfs_compare_options *options, struct qfs_comparison **ret,
+                     struct qfs_error *error) QFS_MUST_USE;
+void qfs_comparison_free(struct qfs_comparison *comparison);
+
 /* -- mount ------------------------------------------------------------------------------------ */
 
 struct qfs_mount_options {

@@ -20,7 +20,7 @@ _quantfs() {
         [[ $word == -* ]] || { words+=("$word"); number=$((number + 1)); }
     done
     case $command:$number in
-    cat:1 | cp:1 | plan:1 | sha256:1 | prefetch:[1-9]*)
+    cat:1 | cp:1 | plan:1 | sha256:1 | verify:1 | prefetch:[1-9]*)
         mapfile -t COMPREPLY < <(compgen -W "$(_quantfs_views "${words[0]}")" -- "$cur") ;;
     cache:0) mapfile -t COMPREPLY < <(compgen -W 'stat prune clear verify' -- "$cur") ;;
     mount:1 | umount:0 | status:0) mapfile -t COMPREPLY < <(compgen -d -- "$cur") ;;

@@ -13,7 +13,7 @@ function __quantfs_views
 end
 function __quantfs_takes_views
     set -l command (__quantfs_command)
-    contains -- "$command" cat cp plan sha256 prefetch
+    contains -- "$command" cat cp plan sha256 verify prefetch
 end
 function __quantfs_words
     commandline -opc | string match -v -- '-*' | count
