@@ -88,7 +88,8 @@ static void look_around(struct doctor_report *report, const char *path)
     closedir(dir);
     if (models)
         doctor_say(report, DOCTOR_NOTE, "source", "name one of them",
-                   "%s: a folder that holds %zu models, %s for one", path, models, first);
+                   "%s: a folder that holds %zu model%s, %s for one", path, models,
+                   models == 1 ? "" : "s", first);
     else if (weights && !has_file(path, "config.json"))
         doctor_say(report, DOCTOR_NOTE, "source",
                    "download config.json and the tokenizer's files of the same repository into it",
@@ -150,9 +151,9 @@ void doctor_source(struct doctor_report *report, struct cli_settings *settings, 
     for (size_t i = 0; i < model->nfiles; i++)
         bytes += model->files[i].size;
     doctor_say(report, DOCTOR_OK, "source", NULL,
-               "%s: %s, %s, architecture %s, %zu tensors in %zu files of %s", path, kind_of(model),
-               model->name, qfs_source_conversion(source)->arch, model->ntensors, model->nfiles,
-               cli_bytes(bytes, total));
+               "%s: %s, architecture %s, %zu tensors, %zu file%s of %s", path, kind_of(model),
+               qfs_source_conversion(source)->arch, model->ntensors, model->nfiles,
+               model->nfiles == 1 ? "" : "s", cli_bytes(bytes, total));
     doctor_say(report, served ? DOCTOR_OK : DOCTOR_BAD, "views", NULL, "%zu can be read", served);
     report_refused(report, source, path, served);
     qfs_source_close(source);
