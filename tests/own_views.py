@@ -18,7 +18,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 from plan_files import parse, write_imatrix  # noqa: E402
 
-QUANTFS, WORK = sys.argv[1], pathlib.Path(sys.argv[2]).resolve()
+QUANTFS, WORK = os.path.abspath(sys.argv[1]), pathlib.Path(sys.argv[2]).resolve()
 REFERENCE = pathlib.Path(os.environ.get('QUANTFS_REFERENCE', pathlib.Path.home() / '.cache/quantfs-reference'))
 STORED = HERE / 'data/own-views.txt'
 failed = 0
