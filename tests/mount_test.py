@@ -59,12 +59,12 @@ def kept(cache):
 class Mount:
     """A foreground mount that ends with the block; its log is in .log()."""
 
-    def __init__(self, source=model, cache=None, options=(), where=None):
+    def __init__(self, source=model, cache=None, options=(), where=None, under=()):
         self.point = Path(where or tempfile.mkdtemp(prefix='m', dir=work))
         self.log_path = work / f'{self.point.name}.log'
-        self.source = source
+        self.source, self.under = source, under
         cache = kept(cache) if cache else ['--no-cache']
-        self.args = [str(word) for word in (quantfs, 'mount', '-f', *OPTIONS, *cache, *options, source, self.point)]
+        self.args = [str(word) for word in (*under, quantfs, 'mount', '-f', *OPTIONS, *cache, *options, source, self.point)]
 
     def __enter__(self):
         self.process = subprocess.Popen(self.args, stderr=open(self.log_path, 'wb'))
@@ -73,14 +73,14 @@ class Mount:
                 return self
             if self.process.poll() is not None:
                 break
-            time.sleep(0.02)
+            time.sleep(0.02 if not self.under else 0.2)
         raise AssertionError('did not mount: ' + self.log())
 
     def __exit__(self, *_):
         if self.process.poll() is None:
             subprocess.run([quantfs, 'umount', self.point], stderr=subprocess.DEVNULL)
             try:
-                self.process.wait(10)
+                self.process.wait(10 if not self.under else 120)
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 raise AssertionError('did not end after umount')
@@ -142,7 +142,7 @@ def check_random(path, want, rounds, rng, most=1 << 20):
 def confined(facts):
     """What /proc says of a daemon; a sanitized one has no filter."""
     equal('NoNewPrivs:\t1' in facts, True, 'no new privileges')
-    if b'__sanitizer' not in Path(quantfs).read_bytes():
+    if not is_sanitized():
         equal('Seccomp:\t2' in facts, True, 'system calls are filtered')
 
 
@@ -288,6 +288,33 @@ def test_disk_cache():
         equal(m.log().count('\n'), 1, 'warnings')
         if 'off' not in m.status()['disk_cache']:
             raise AssertionError('the cache is not off')
+
+
+def is_sanitized():
+    return b'__sanitizer' in Path(quantfs).read_bytes()
+
+
+def test_leaks():
+    """Nothing is lost after a mount that was read, failed to read, and was unmounted."""
+    if not shutil.which('valgrind') or is_sanitized():
+        return say('    skipped: needs valgrind, and a build without sanitizers')
+    source, log = work / 'leaks' / 'big', work / 'valgrind.log'
+    shutil.copytree(model, source)
+    under = ['valgrind', '--leak-check=full', '--errors-for-leak-kinds=definite,indirect,possible',
+             '--show-leak-kinds=definite,indirect,possible', '--error-exitcode=9', f'--log-file={log}']
+    with Mount(source, cache=work / 'cache-v', options=['-j', '1'], under=under) as m:
+        os.listdir(m.point)
+        with opened(m.file()) as fd:
+            equal(os.pread(fd, 1 << 20, 0), truth[TYPE][:1 << 20], 'beginning')
+            os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_RANDOM)
+            equal(os.pread(fd, 1000, SIZE - 1000), truth[TYPE][-1000:], 'end')
+            os.truncate(source / 'model.safetensors', 1 << 20)
+            raises(errno.ESTALE, lambda: os.pread(fd, 1000, SIZE // 2))
+        raises(errno.EIO, lambda: open(m.file(), 'rb'))
+        m.status()
+    equal(m.process.returncode, 0, 'errors:\n' + log.read_text() + '\nexit status')
+    equal('definitely lost: 0 bytes' in log.read_text() or 'no leaks are possible' in log.read_text(), True, 'report')
+    shutil.rmtree(source.parent)
 
 
 def test_large_cache():
