@@ -9,7 +9,7 @@
 #include <string.h>
 
 /* Llama 4 has 202 thousand pieces, gemma 262 thousand. */
-enum { PIECES_LIMIT = 16 << 20, GROUP_DEPTH = 32 };
+enum { PIECES_LIMIT = 2 << 20, GROUP_DEPTH = 32 };
 
 enum wire { WIRE_VARINT, WIRE_64, WIRE_BYTES, WIRE_GROUP, WIRE_GROUP_END, WIRE_32 };
 
