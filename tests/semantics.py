@@ -10,7 +10,7 @@ named = re.findall(r'`([\w/]+\.(?:py|c|sh)): (\w+)`', text)
 missing = []
 for file, test in named:
     found = [p for p in (top / 'tests').rglob(Path(file).name) if str(p).endswith(file)]
-    if not any(re.search(rf'^(?:def|static \w+) {test}\(|^(?:def|static) .*\b{test}\(', p.read_text(), re.M) for p in found):
+    if not any(re.search(rf'^(?:def|class|static \w+) {test}[(:]|^(?:def|static) .*\b{test}\(', p.read_text(), re.M) for p in found):
         missing.append(f'{file}: {test}')
 for name in missing:
     print(f'docs/SEMANTICS.md names {name}, which is not there')

@@ -2,8 +2,9 @@
  *
  *   LD_PRELOAD=libfault.so QFS_FAULT=pread:1000,malloc:5000 QFS_FAULT_SEED=7 PROGRAM…
  *
- * Of each kind named about one call in N fails: pread and pwrite also by doing only a part. What fails
- * depends on the seed and on how many calls there were, so one thread fails in the same places again. */
+ * Of each kind named about one call in N fails (kind@N: the Nth alone), pread and pwrite also by doing
+ * only a part. What fails depends on the seed and on how many calls there were, so one thread fails in
+ * the same places again. */
 #undef _FILE_OFFSET_BITS /* both names of each call are ours, and they differ */
 #include <dlfcn.h>
 #include <errno.h>
@@ -15,10 +16,11 @@
 #include <string.h>
 #include <sys/types.h>
 
-enum kind { PREAD, PWRITE, OPEN, MALLOC, KINDS };
+enum kind { PREAD, PWRITE, OPEN, MALLOC, RENAME, FSYNC, KINDS };
 
-static const char *const names[KINDS] = {"pread", "pwrite", "open", "malloc"};
+static const char *const names[KINDS] = {"pread", "pwrite", "open", "malloc", "rename", "fsync"};
 static uint64_t rates[KINDS], counts[KINDS], seed;
+static bool alone[KINDS]; /* the call of that number, rather than one in so many */
 
 extern void *__libc_malloc(size_t size);
 extern void *__libc_calloc(size_t count, size_t size);
@@ -28,6 +30,8 @@ extern void *__libc_memalign(size_t alignment, size_t size);
 static ssize_t (*real_pread)(int, void *, size_t, off_t);
 static ssize_t (*real_pwrite)(int, const void *, size_t, off_t);
 static int (*real_openat)(int, const char *, int, ...);
+static int (*real_rename)(const char *, const char *);
+static int (*real_fsync)(int);
 
 __attribute__((constructor)) static void start(void)
 {
@@ -36,11 +40,14 @@ __attribute__((constructor)) static void start(void)
     real_pread = dlsym(RTLD_NEXT, "pread64");
     real_pwrite = dlsym(RTLD_NEXT, "pwrite64");
     real_openat = dlsym(RTLD_NEXT, "openat64");
+    real_rename = dlsym(RTLD_NEXT, "rename");
+    real_fsync = dlsym(RTLD_NEXT, "fsync");
     seed = number ? strtoull(number, NULL, 10) : 1;
     for (int i = 0; text && i < KINDS; i++) {
         const char *at = strstr(text, names[i]);
         if (at)
             wanted[i] = strtoull(at + strlen(names[i]) + 1, NULL, 10);
+        alone[i] = at && at[strlen(names[i])] == '@';
     }
     memcpy(rates, wanted, sizeof(rates));
 }
@@ -61,6 +68,8 @@ static bool fails(enum kind kind, uint64_t *ret_how)
     uint64_t number = __atomic_fetch_add(&counts[kind], 1, __ATOMIC_RELAXED);
     uint64_t value = mix(seed * KINDS + kind + mix(number));
     *ret_how = value >> 48;
+    if (alone[kind])
+        return number + 1 == rates[kind];
     return value % rates[kind] == 0;
 }
 
@@ -125,6 +134,26 @@ int openat(int dir, const char *path, int flags, ...)
     int fd = open_or_fail(dir, path, flags, args);
     va_end(args);
     return fd;
+}
+
+int rename(const char *from, const char *to)
+{
+    uint64_t how;
+    if (fails(RENAME, &how)) {
+        errno = how & 1 ? ENOSPC : EACCES;
+        return -1;
+    }
+    return real_rename(from, to);
+}
+
+int fsync(int fd)
+{
+    uint64_t how;
+    if (fails(FSYNC, &how)) {
+        errno = how & 1 ? EIO : ENOSPC;
+        return -1;
+    }
+    return real_fsync(fd);
 }
 
 static bool no_memory(void)

@@ -5,14 +5,20 @@
     damage    bits, bytes and lengths of cache files changed behind our back
     faults    reads, writes, opens and memory that fail now and then (FAULT_LIBRARY preloaded)
     faulty_mount  the same to a mount's daemon
+    memory    each allocation of a command fails in turn
+    copies    quantfs cp with reads, writes and renames that fail
+    poison    new and freed memory full of noise: nothing of it is in a view
     processes many processes that fill one cache at once
+    ways      reads of every kind, size and place on a mount, compared with a plain file
+    fio       fio's readers on a mount (where fio is installed)
+    epochs    each chunk is computed at most once by all readers, and by all mounts after a kill
     chaos     64 readers on 8 views of a mount, with the source replaced, the cache cleared, its disk full,
               and the daemon killed and started again
 
 Every byte that anybody gets is compared with what it should be. An error is an answer; a wrong byte, a crash, or a
 reader that waits for ever is not. --short is what the test suite runs.
 """
-import argparse, contextlib, errno, functools, json, os, random, shutil, signal, struct, subprocess, sys, tempfile, threading, time
+import argparse, contextlib, errno, functools, json, mmap, os, random, shutil, signal, struct, subprocess, sys, tempfile, threading, time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -30,7 +36,8 @@ seed = args.seed if args.seed is not None else random.randrange(1 << 30)
 rng = random.Random(seed)
 work = Path(tempfile.mkdtemp(prefix='quantfs-torture-'))
 TYPES = ['Q4_K_M', 'Q8_0', 'Q6_K', 'Q4_0', 'IQ4_XS', 'Q5_K_S', 'F16', 'Q2_K']
-ROUNDS = dict(kills=(40, 1000), damage=(40, 1000), faults=(60, 2000), faulty_mount=(4, 100), processes=(2, 50), chaos=(10, 300))
+ROUNDS = dict(kills=(40, 1000), damage=(40, 1000), faults=(60, 2000), memory=(40, 4000), copies=(16, 400),
+              faulty_mount=(4, 100), processes=(2, 50), ways=(1500, 100000), fio=(1, 20), epochs=(2, 12), chaos=(10, 300))
 
 
 def rounds(name):
@@ -191,6 +198,64 @@ def test_faults():
     return ', '.join(f'{k} {"done" if good else "refused"} {n}' for (k, good), n in sorted(ended.items()))
 
 
+def test_memory():
+    """Each allocation fails in turn: right bytes, or an error with a word; in the short form some of them."""
+    done = refused = 0
+    number, since = 1, 0
+    while number < rounds('memory') * (25 if args.short else 1) and since < 300:  # beyond the last one nothing fails
+        env = dict(os.environ, LD_PRELOAD=fault, QFS_FAULT=f'malloc@{number}')
+        r = run('cat', '--no-cache', '-j', '1', '--length', '65536', '--offset', '1M', model, 'Q4_K_M', env=env)
+        assert r.returncode in (0, 1), f'allocation {number}: {r.returncode}: {r.stderr[-300:]}'
+        if r.returncode == 0:
+            assert r.stdout == truth['Q4_K_M'][1 << 20:][:65536], f'allocation {number}: wrong bytes'
+        else:
+            assert r.stderr and truth['Q4_K_M'][1 << 20:].startswith(r.stdout), f'allocation {number}: {r.stderr}'
+        done, refused = done + (r.returncode == 0), refused + (r.returncode == 1)
+        since = 0 if r.returncode else since + 1
+        number += rng.randrange(1, 50) if args.short else 1
+    assert refused > 3, 'no allocation was needed'
+    return f'{done + refused} of the first {number} allocations: {refused} refused, {done} done without'
+
+
+def test_copies():
+    """A copy is whole or not there; one that failed goes on where it stopped."""
+    folder, ended = work / 'copies', {True: 0, False: 0}
+    folder.mkdir()
+    for i in range(rounds('copies')):
+        kind, dest = rng.choice(TYPES), folder / 'copy.gguf'
+        what = rng.choice(['rename:1', 'fsync:1', 'pwrite:3', 'pwrite:30', 'pread:10', 'open:8', 'malloc:300',
+                           'pwrite:10,pread:40'])
+        env = dict(os.environ, LD_PRELOAD=fault, QFS_FAULT=what, QFS_FAULT_SEED=str(rng.randrange(1 << 30)))
+        r = run('cp', '--quiet', '--no-cache', model, kind, dest, env=env)
+        name = f'cp with {what} seed {env["QFS_FAULT_SEED"]}'
+        assert r.returncode >= 0, f'{name}: dies of signal {-r.returncode}'
+        ended[r.returncode == 0] += 1
+        if r.returncode == 0:
+            check(dest.read_bytes(), kind, name)
+        else:
+            assert r.stderr, f'{name}: fails without a word'
+            if dest.exists():  # it was renamed, and something failed after that
+                check(dest.read_bytes(), kind, name)
+            dest.unlink(missing_ok=True)
+            r = run('cp', '--quiet', '--no-cache', model, kind, dest)
+            assert r.returncode == 0, f'{name}, then without: {r.stderr}'
+            check(dest.read_bytes(), kind, f'{name}, then without')
+        for path in folder.iterdir():
+            path.unlink()
+    assert ended[False], 'nothing ever failed'
+    return f'{ended[True]} done, {ended[False]} refused and then done'
+
+
+def test_poison():
+    """What malloc hands out and free leaves behind is never read."""
+    for kind in TYPES:
+        for byte in (1, 165):
+            r = run('cat', '--no-cache', model, kind, env=dict(os.environ, MALLOC_PERTURB_=str(byte)))
+            assert r.returncode == 0, r.stderr
+            check(r.stdout, kind, f'memory full of {byte} and {255 - byte}')
+    return f'{2 * len(TYPES)} views'
+
+
 def test_faulty_mount():
     """A daemon whose reads, writes and memory fail goes on, and its readers get right bytes or EIO."""
     if not os.access('/dev/fuse', os.R_OK | os.W_OK):
@@ -250,6 +315,145 @@ def test_processes():
             assert r.returncode == 0, r.stderr
             check(r.stdout, kind, 'one of eight')
     return f'{rounds("processes")} rounds of 8'
+
+
+def can_mount():
+    return os.access('/dev/fuse', os.R_OK | os.W_OK)
+
+
+@contextlib.contextmanager
+def mounted(*options):
+    point = Path(tempfile.mkdtemp(dir=work))
+    r = run('mount', *options, '--types', ','.join(TYPES), model, point)
+    assert r.returncode == 0, r.stderr
+    try:
+        yield point
+    finally:
+        r = run('umount', point)
+        if r.returncode:
+            run('umount', '--lazy', point)
+    assert r.returncode == 0, r.stderr
+
+
+def status_of(point):
+    return json.loads(run('status', '--json', point).stdout)
+
+
+def read_some(r, path, want, size):
+    """One read of a random kind, place and size: what came, and what should have."""
+    how = r.choice(['pread', 'preadv', 'direct', 'mmap', 'read', 'sendfile', 'splice'])
+    at, n = r.randrange(size), r.choice([1, 511, 4096, 4097, 65536, 300000, 1 << 20])
+    if how == 'direct':
+        at, n = at & ~4095, n + 4095 & ~4095
+    fd = os.open(path, os.O_RDONLY | (os.O_DIRECT if how == 'direct' else 0))
+    try:
+        os.posix_fadvise(fd, 0, 0, r.choice([os.POSIX_FADV_NORMAL, os.POSIX_FADV_RANDOM, os.POSIX_FADV_SEQUENTIAL]))
+        if how == 'mmap':
+            with mmap.mmap(fd, 0, prot=mmap.PROT_READ, flags=r.choice([mmap.MAP_SHARED, mmap.MAP_PRIVATE])) as whole:
+                got = whole[at:at + n]
+        elif how == 'pread':
+            got = os.pread(fd, n, at)
+        elif how in ('preadv', 'direct'):
+            buffer = mmap.mmap(-1, n)
+            got = buffer[:os.preadv(fd, [buffer], at)]
+        elif how == 'read':
+            os.lseek(fd, at, os.SEEK_SET)
+            got = os.read(fd, n)
+        else:
+            n = min(n, 65536)  # a pipe's
+            ends = os.pipe()
+            sent = os.sendfile(ends[1], fd, at, n) if how == 'sendfile' else os.splice(fd, ends[1], n, offset_src=at)
+            got = os.read(ends[0], sent) if sent else b''
+            for end in ends:
+                os.close(end)
+            n = sent
+        if r.random() < 0.1:
+            os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)  # so that it is read again
+    finally:
+        os.close(fd)
+    assert got == want[at:at + n], f'{how} of {n} bytes at {at}: {len(got)} bytes, other than the plain file\'s'
+    return how
+
+
+def test_ways():
+    """As fsx does: random reads and maps, here against a plain file's bytes."""
+    if not can_mount():
+        return 'skipped: needs /dev/fuse'
+    done = {}
+    with mounted(*kept(work / 'ways'), '--memory', '4M') as point:
+        for _ in range(rounds('ways')):
+            kind = rng.choice(TYPES)
+            how = read_some(rng, point / f'model-{kind}.gguf', truth[kind], len(truth[kind]))
+            done[how] = done.get(how, 0) + 1
+    return ', '.join(f'{how} {n}' for how, n in sorted(done.items()))
+
+
+def test_fio():
+    """fio's engines read at random and in order, all at once; afterwards the page cache holds the right bytes."""
+    if not can_mount() or not shutil.which('fio'):
+        return 'skipped: needs /dev/fuse and fio'
+    words, reads = ['fio', '--output-format=json', '--readonly', '--runtime=60', '--thread'], 0
+    with mounted(*kept(work / 'fio'), '--memory', '16M') as point:
+        for i, (engine, how) in enumerate((('psync', 'randread'), ('mmap', 'randread'), ('pvsync', 'read'), ('sync', 'read'))):
+            words += [f'--name={engine}-{how}', f'--filename={point}/model-{TYPES[i]}.gguf', f'--ioengine={engine}',
+                      f'--rw={how}', '--numjobs=4', '--bsrange=512-256k', '--norandommap', '--fallocate=none']
+        for _ in range(rounds('fio')):
+            r = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=300)
+            assert r.returncode == 0, r.stderr
+            jobs = json.loads(r.stdout[r.stdout.index(b'{'):])['jobs']
+            assert len(jobs) == 16 and not any(job['error'] for job in jobs), jobs
+            reads += sum(job['read']['total_ios'] for job in jobs)
+            for kind in TYPES[:4]:
+                check((point / f'model-{kind}.gguf').read_bytes(), kind, 'after fio')
+        errors = status_of(point)['mount']['read_errors']
+        assert not errors, f'{errors} reads failed'
+    return f'{reads} reads'
+
+
+def test_epochs():
+    """Whoever reads, a chunk is computed once: memory or the cache has it from then on, also after a kill."""
+    if not can_mount():
+        return 'skipped: needs /dev/fuse'
+    cache, kinds = work / 'epochs', [k for k in TYPES if k != 'F16']  # float views are not cached on disk
+    r = run('prefetch', '--quiet', *kept(cache), model, *kinds)
+    assert r.returncode == 0, r.stderr
+    distinct = json.loads(run('cache', 'stat', '--json', *kept(cache)).stdout)['chunks']
+    run('cache', 'clear', *kept(cache))
+    stored = 0
+
+    def reader(number, point, until):
+        r = random.Random(seed + number)
+        while time.time() < until:
+            kind = r.choice(kinds)
+            try:
+                with open(point / f'model-{kind}.gguf', 'rb', buffering=0) as f:
+                    at = r.randrange(len(truth[kind]))
+                    data = os.pread(f.fileno(), r.choice([100, 65536, 1 << 20]), at)
+                    assert truth[kind][at:at + len(data)] == data, f'{kind}: wrong bytes at {at}'
+                    os.posix_fadvise(f.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+            except OSError:  # killed
+                time.sleep(0.01)
+            except AssertionError as e:
+                wrong.append(str(e))
+    for epoch in range(rounds('epochs')):
+        wrong = []
+        with mounted(*kept(cache), '--memory', '6M', '--force') as point:
+            threads = [threading.Thread(target=reader, args=(i, point, time.time() + 4)) for i in range(64)]
+            for t in threads:
+                t.start()
+            for t in threads:
+                t.join(60)
+                assert not t.is_alive(), 'a reader hangs'
+            status = status_of(point)
+            disk = status['disk_cache']
+            assert not disk['skipped'] and not disk['errors'], disk
+            stored += disk['stored']
+            if epoch % 2:  # the next one has what this one left
+                os.kill(status['mount']['pid'], signal.SIGKILL)
+        assert not wrong, wrong[0]
+    assert stored <= distinct, f'{stored} chunks were computed of {distinct} that there are'
+    assert stored > distinct // 4, f'only {stored} of {distinct} chunks were computed'
+    return f'{stored} chunks computed in {rounds("epochs")} mounts, of {distinct} that there are'
 
 
 class Chaos:
