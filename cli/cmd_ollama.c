@@ -13,21 +13,11 @@
 
 /* -- the user's store ------------------------------------------------------------------------- */
 
-static const char *store_path(const struct cli_settings *settings, char path[4096])
-{
-    const char *given = settings->store ? settings->store : getenv("OLLAMA_MODELS");
-    const char *home = getenv("HOME");
-    if (given && *given)
-        return given;
-    snprintf(path, 4096, "%s/.ollama/models", home ? home : "");
-    return path;
-}
-
 static int open_store(const struct cli_settings *settings, bool write, struct ollama_store *store,
                       struct qfs_error *error)
 {
     char path[4096];
-    const char *root = store_path(settings, path);
+    const char *root = settings->store ? settings->store : ollama_store_path(path);
     if (access(root, F_OK) < 0)
         return qfs_fail(error, ENOENT,
                         "%s: there is no model store of Ollama: start Ollama once, or say where it "
@@ -230,26 +220,6 @@ static int run_unlink(const struct cli_settings *settings, struct qfs_error *err
 
 /* -- list ------------------------------------------------------------------------------------- */
 
-/* The view's size and path from the manifest's first layer. */
-static void target_of(const struct ollama_manifest *manifest, char path[8192], uint64_t *ret_size)
-{
-    const cJSON *layer =
-        cJSON_GetArrayItem(cJSON_GetObjectItemCaseSensitive(manifest->json, "layers"), 0);
-    const char *title = ollama_layer_title(layer);
-    const cJSON *size = cJSON_GetObjectItemCaseSensitive(layer, "size");
-    snprintf(path, 8192, "%s/%s", manifest->mount, title ? title : "");
-    *ret_size = cJSON_IsNumber(size) && size->valuedouble > 0 ? (uint64_t)size->valuedouble : 0;
-}
-
-/* Why Ollama would not find the view as it was linked; NULL: it would. */
-static const char *trouble_of(const char *path, uint64_t size)
-{
-    struct stat st;
-    if (stat(path, &st) < 0)
-        return errno == ENOENT ? "not mounted" : strerror(errno);
-    return (uint64_t)st.st_size == size ? NULL : "changed: link it again";
-}
-
 static int run_list(const struct cli_settings *settings, struct qfs_error *error)
 {
     struct ollama_store store = {0};
@@ -262,8 +232,8 @@ static int run_list(const struct cli_settings *settings, struct qfs_error *error
         if (!manifest->mount)
             continue;
         ollama_name_shown(manifest->name, shown);
-        target_of(manifest, path, &size);
-        const char *trouble = trouble_of(path, size);
+        ollama_link_target(manifest, path, &size);
+        const char *trouble = ollama_link_trouble(manifest);
         if (!all) {
             printf("%15llu  %-40s %s%s%s%s\n", (unsigned long long)size, shown, path,
                    trouble ? " (" : "", trouble ? trouble : "", trouble ? ")" : "");

@@ -22,6 +22,8 @@ void doctor_say(struct doctor_report *report, enum doctor_state state, const cha
 
 /* doctor_machine.c: kernel, FUSE, instruction sets, GPUs, memory, programs that read views. */
 void doctor_machine(struct doctor_report *report);
+/* doctor_ollama.c: what keeps Ollama from running views. */
+void doctor_ollama(struct doctor_report *report);
 /* doctor_source.c: what a SOURCE is, what is missing in it, what to do. */
 void doctor_source(struct doctor_report *report, struct cli_settings *settings, const char *path);
 

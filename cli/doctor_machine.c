@@ -133,20 +133,6 @@ static void check_memory(struct doctor_report *report)
                cli_bytes(QFS_DEFAULT_MEMORY, need));
 }
 
-static void check_ollama(struct doctor_report *report)
-{
-    bool service = getpwnam("ollama") != NULL;
-    if (!service && !find_program("ollama"))
-        return;
-    if (service)
-        doctor_say(report, DOCTOR_NOTE, "ollama",
-                   "mount with --allow-other, or run ollama serve as yourself",
-                   "its service is the user ollama, who does not see what others mounted");
-    doctor_say(report, DOCTOR_NOTE, "ollama",
-               "quantfs prefetch big views first, or start it with OLLAMA_LOAD_TIMEOUT=0",
-               "it gives up on a model that is not loaded after 5 minutes");
-}
-
 void doctor_machine(struct doctor_report *report)
 {
     struct utsname name;
@@ -165,5 +151,6 @@ void doctor_machine(struct doctor_report *report)
     check_kernels(report);
     check_gpu(report);
     check_memory(report);
-    check_ollama(report);
+    if (find_program("ollama") || getpwnam("ollama") || getenv("OLLAMA_MODELS"))
+        doctor_ollama(report);
 }

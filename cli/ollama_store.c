@@ -408,3 +408,38 @@ int ollama_store_unlink(struct ollama_store *store, struct ollama_manifest *mani
     manifest_done(&gone);
     return 0;
 }
+
+/* -- links ------------------------------------------------------------------------------------ */
+
+const char *ollama_store_path(char *buffer)
+{
+    const char *given = getenv("OLLAMA_MODELS"), *home = getenv("HOME");
+    if (given && *given)
+        return given;
+    snprintf(buffer, 4096, "%s/.ollama/models", home ? home : "");
+    return buffer;
+}
+
+/* A manifest's first layer is the model. */
+const char *ollama_link_target(const struct ollama_manifest *manifest, char *buffer,
+                               uint64_t *ret_size)
+{
+    const cJSON *layer =
+        cJSON_GetArrayItem(cJSON_GetObjectItemCaseSensitive(manifest->json, "layers"), 0);
+    const char *title = ollama_layer_title(layer);
+    const cJSON *size = cJSON_GetObjectItemCaseSensitive(layer, "size");
+    snprintf(buffer, 8192, "%s/%s", manifest->mount, title ? title : "");
+    *ret_size = cJSON_IsNumber(size) && size->valuedouble > 0 ? (uint64_t)size->valuedouble : 0;
+    return buffer;
+}
+
+const char *ollama_link_trouble(const struct ollama_manifest *manifest)
+{
+    char path[8192];
+    uint64_t size;
+    struct stat st;
+    ollama_link_target(manifest, path, &size);
+    if (stat(path, &st) < 0)
+        return errno == ENOENT ? "not mounted" : strerror(errno);
+    return (uint64_t)st.st_size == size ? NULL : "changed: link it again";
+}

@@ -18,6 +18,14 @@ struct ollama_store {
     size_t count, capacity;
 };
 
+/* The store that Ollama uses, as the environment says; into a buffer of 4096. */
+const char *ollama_store_path(char *buffer);
+/* The path of a link's view, and its size as it was linked; into a buffer of 8192. */
+const char *ollama_link_target(const struct ollama_manifest *manifest, char *buffer,
+                               uint64_t *ret_size);
+/* What keeps Ollama from finding it as it was linked; NULL: nothing. */
+const char *ollama_link_trouble(const struct ollama_manifest *manifest);
+
 /* Reads all manifests below ROOT/manifests. -ENOENT where ROOT is no directory. */
 int ollama_store_open(const char *root, struct ollama_store *store,
                       struct qfs_error *error) QFS_MUST_USE;

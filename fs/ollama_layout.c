@@ -51,6 +51,7 @@ static uint64_t options_hash(const struct qfs_options *options)
     qfs_buffer_append(&all, options->prune_layers,
                       options->nprune_layers * sizeof(*options->prune_layers));
     add_file(&all, options->imatrix);
+    add_file(&all, options->views);
     uint64_t hash = qfs_hash64(all.data, all.size);
     qfs_buffer_done(&all);
     return hash;

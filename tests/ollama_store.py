@@ -374,6 +374,24 @@ def test_refusals(text, seeing):
         equal(sorted(os.listdir(store / 'blobs')), blobs, 'blobs')
 
 
+def test_doctor(text):
+    store = own_store(work / 'own3')
+
+    def said(at, **more):
+        done = subprocess.run([quantfs, 'doctor', '--json'], stdout=subprocess.PIPE, text=True,
+                              env=dict(os.environ, OLLAMA_MODELS=str(at), **more))
+        return ' '.join(f['text'] + f.get('todo', '') for f in json.loads(done.stdout)['findings'] if f['what'] == 'ollama')
+
+    with Mount(text) as m:
+        run('ollama', 'link', text, 'F16', 'Q8_0', '--store', store)
+        equal('2 views are linked' in said(store), True, said(store))
+        equal('OLLAMA_LOAD_TIMEOUT=0' in said(store), True, said(store))
+        equal('OLLAMA_LOAD_TIMEOUT=0' in said(store, OLLAMA_LOAD_TIMEOUT='0'), False, 'timeout')
+        equal('OLLAMA_NOPRUNE=1' in said(m.point / 'ollama'), True, said(m.point / 'ollama'))
+        equal('OLLAMA_NOPRUNE=1' in said(m.point / 'ollama', OLLAMA_NOPRUNE='1'), False, 'prune')
+    equal('2 of 2 linked views' in said(store), True, said(store))
+
+
 def main():
     text, seeing = make('tiny-llama', 'Tiny.Llama-1B'), make('vision', 'Tiny-VL')
     try:
@@ -385,7 +403,8 @@ def main():
             return 77
         raise
     for test, models in ((test_virtual_store, (text, seeing)), (test_source_changes, (text,)),
-                         (test_modelfiles, (seeing,)), (test_link, (text, seeing)), (test_refusals, (text, seeing))):
+                         (test_modelfiles, (seeing,)), (test_link, (text, seeing)), (test_refusals, (text, seeing)),
+                         (test_doctor, (text,))):
         began = time.monotonic()
         test(*models)
         print(f'{test.__name__[5:]}: {time.monotonic() - began:.1f} s', flush=True)
