@@ -206,7 +206,7 @@ def token_value(r, names):
 
 CLASSES = ['PreTrainedTokenizerFast', 'TokenizersBackend', 'GPT2Tokenizer', 'GPT2TokenizerFast', 'Qwen2Tokenizer', 'Qwen2TokenizerFast', 'LlamaTokenizer', 'LlamaTokenizerFast',
            'GPTNeoXTokenizer', 'GPTNeoXTokenizerFast', 'CohereTokenizer', 'CohereTokenizerFast', 'GemmaTokenizer', 'GemmaTokenizerFast', 'RobertaTokenizer', 'BertTokenizer', 'BertTokenizerFast',
-           'DistilBertTokenizer', 'CodeGenTokenizer', 'Qwen3_5Tokenizer', 'BloomTokenizerFast', 'PreTrainedTokenizer', 'NoSuchTokenizer', 'BartTokenizer']
+           'DistilBertTokenizer', 'CodeGenTokenizer', 'Qwen3_5Tokenizer', 'BloomTokenizerFast', 'CodeLlamaTokenizer', 'DebertaTokenizer', 'PreTrainedTokenizer', 'NoSuchTokenizer', 'BartTokenizer']
 TYPES = ['llama', 'llama', 'qwen2', 'qwen3', 'mistral', 'mixtral', 'gpt2', 'gpt_neox', 'bert', 'roberta', 'gemma3_text', 'cohere', 'olmo2', 'deepseek_v3', 'phi3', 'smollm3', 'no_such_type', None, 'internlm2', 'nvfp4', 'qwen3_5']
 
 
@@ -302,7 +302,7 @@ def tokenizer_case(r, d):
     names = list(ids)
     tc = {}
     if r.random() < .85:
-        own = {'bytes': CLASSES, 'fallback': ['LlamaTokenizer', 'LlamaTokenizerFast', 'GemmaTokenizer', 'PreTrainedTokenizerFast'], 'wordpiece': ['BertTokenizer', 'BertTokenizerFast', 'DistilBertTokenizer', 'PreTrainedTokenizerFast']}[kind]
+        own = {'bytes': CLASSES, 'fallback': ['LlamaTokenizer', 'LlamaTokenizerFast', 'CodeLlamaTokenizer', 'GemmaTokenizer', 'PreTrainedTokenizerFast'], 'wordpiece': ['BertTokenizer', 'BertTokenizerFast', 'DistilBertTokenizer', 'MPNetTokenizer', 'ConvBertTokenizer', 'PreTrainedTokenizerFast']}[kind]
         tc['tokenizer_class'] = r.choice(own if r.random() < .9 else CLASSES)
     for name in ('bos', 'eos', 'unk', 'pad', 'sep', 'cls', 'mask'):
         if r.random() < .4:
@@ -481,7 +481,7 @@ def unigram_case(r, d):
     if r.random() < .2:
         config.pop(r.choice(['vocab_size', 'type_vocab_size']))
     write(d / 'config.json', config)
-    tc = {'tokenizer_class': r.choice(['PreTrainedTokenizerFast', 'TokenizersBackend'] if wordlevel else ['XLMRobertaTokenizer', 'XLMRobertaTokenizerFast', 'XLMRobertaTokenizer', 'PreTrainedTokenizerFast'])}
+    tc = {'tokenizer_class': r.choice(['PreTrainedTokenizerFast', 'TokenizersBackend'] if wordlevel else ['XLMRobertaTokenizer', 'XLMRobertaTokenizerFast', 'XLMRobertaTokenizer', 'PreTrainedTokenizerFast', 'CamembertTokenizer', 'T5Tokenizer'])}
     for name in ('bos', 'eos', 'unk', 'pad', 'sep', 'cls', 'mask'):
         if r.random() < .4:
             tc[f'{name}_token'] = token_value(r, ['<s>', '</s>', '<unk>', '<mask>'])

@@ -255,6 +255,7 @@ struct qfs_tokenizer {
     size_t nnamed;
     struct qfs_named_token *extra; /* _extra_special_tokens */
     size_t nextra;
+    struct qfs_text infill; /* CodeLlama's fill_token, at which texts are cut; data NULL: none */
     bool add_bos, add_eos, add_prefix_space;
     bool split_special_tokens, clean_up, clean_up_bpe;
     bool has_processor;
@@ -328,7 +329,15 @@ enum qfs_class_post {
     QFS_POST_UPDATE,
     QFS_POST_INIT,
     QFS_POST_CLS_SEP,
-    QFS_POST_BOS_EOS
+    QFS_POST_ROBERTA,
+    QFS_POST_BOS_EOS,
+    QFS_POST_BOS_EOS_LIST,
+    QFS_POST_BOS,
+    QFS_POST_EOS,
+};
+
+struct qfs_own_token { /* a special token of the class's own name, and its default */
+    const char *name, *text;
 };
 
 /* A class, and for rebuilt ones what its constructor makes of tokenizer_config.json. */
@@ -343,6 +352,10 @@ struct qfs_tokenizer_class {
     bool charsmap;         /* its normalizer is the file's Precompiled one */
     bool old_files; /* reads vocab.json and merges.txt, or vocab.txt, without a tokenizer.json */
     const char *const *special; /* defaults of the seven named tokens: text, or the two below */
+    const struct qfs_own_token *named; /* ends with name NULL; NULL: none */
+    bool named_are_extra;              /* those stand among the extra special tokens too */
+    const char *const *extra; /* extra special tokens where no others are given, ends with NULL */
+    bool unk_by_text;         /* Unigram's unk_id is unk_token's place, 0 if it has none */
     const char *normalizer, *pre_tokenizer, *decoder, *options; /* JSON */
 };
 

@@ -332,6 +332,27 @@ static bool ends_in_token(struct qfs_text name)
     return name.size >= 6 && memcmp(name.data + name.size - 6, "_token", 6) == 0;
 }
 
+/* Tokens of the class's own names. */
+static int read_class_named(struct qfs_loader *l)
+{
+    for (const struct qfs_own_token *own = l->class.named; own && own->name; own++) {
+        struct qfs_named_token token = {.name = qfs_text_of(own->name)};
+        const struct qfs_argument *argument = qfs_loader_argument(l, own->name);
+        int rc = 1;
+        if (argument) {
+            rc = token_of(l, argument, &token);
+        } else {
+            token.set = token.is_string = true;
+            token.token.content = qfs_text_of(own->text);
+        }
+        if (rc > 0 && strcmp(own->name, "fill_token") == 0)
+            l->t->infill = token.token.content;
+        if (rc < 0 || (rc > 0 && (rc = add_named(l, &token)) < 0))
+            return rc;
+    }
+    return 0;
+}
+
 /* Tokens of the model's own names. `early`: those that _from_pretrained collected (texts in
  * tokenizer_config.json); the others come first. */
 static int read_models_own(struct qfs_loader *l, bool early)
@@ -369,19 +390,20 @@ static int read_own_object(struct qfs_loader *l, const struct qfs_json *object)
     return 0;
 }
 
-static int read_extra(struct qfs_loader *l)
+static size_t length(const char *const *list)
 {
-    const struct qfs_argument *extra = qfs_loader_argument(l, "extra_special_tokens");
-    const struct qfs_json *list = extra ? extra->value : NULL;
-    if (!extra) /* special_tokens_map.json may have the old name */
-        list = qfs_loader_value(l, "additional_special_tokens");
+    size_t n = 0;
+    while (list && list[n])
+        n++;
+    return n;
+}
+
+static int read_extra_list(struct qfs_loader *l, const struct qfs_json *list)
+{
     if (qfs_json_is_null(list))
         return 0;
     if (list->kind != QFS_JSON_ARRAY)
         return qfs_loader_fail(l, "extra_special_tokens", "is no list");
-    l->t->extra = qfs_arena_array(&l->t->arena, list->count, sizeof(*l->t->extra));
-    if (!l->t->extra)
-        return qfs_fail_memory(l->error);
     for (uint32_t i = 0; i < list->count; i++) {
         struct qfs_argument argument = {.name = QFS_TEXT("extra_special_tokens"),
                                         .value = &list->items[i]};
@@ -392,6 +414,34 @@ static int read_extra(struct qfs_loader *l)
             return rc;
         l->t->nextra++;
     }
+    return 0;
+}
+
+static int read_extra(struct qfs_loader *l)
+{
+    struct qfs_tokenizer *t = l->t;
+    const struct qfs_argument *extra = qfs_loader_argument(l, "extra_special_tokens");
+    const struct qfs_json *list = extra ? extra->value : NULL;
+    if (!extra) /* special_tokens_map.json may have the old name */
+        list = qfs_loader_value(l, "additional_special_tokens");
+    size_t given = qfs_json_is(list, QFS_JSON_ARRAY) ? list->count : 0;
+    t->extra =
+        qfs_arena_array(&t->arena, given + t->nnamed + length(l->class.extra), sizeof(*t->extra));
+    if (!t->extra)
+        return qfs_fail_memory(l->error);
+    int rc = read_extra_list(l, list);
+    if (rc < 0 || extra)
+        return rc;
+    for (size_t i = 0; l->class.named_are_extra && i < t->nnamed; i++)
+        for (const struct qfs_own_token *own = l->class.named; own->name; own++)
+            if (qfs_text_is(t->named[i].name, own->name))
+                t->extra[t->nextra++] = t->named[i];
+    for (size_t i = 0; qfs_json_is_null(list) && i < length(l->class.extra); i++)
+        t->extra[t->nextra++] =
+            (struct qfs_named_token){.name = QFS_TEXT("extra_special_tokens"),
+                                     .set = true,
+                                     .is_string = true,
+                                     .token.content = qfs_text_of(l->class.extra[i])};
     return 0;
 }
 
@@ -412,8 +462,9 @@ static int read_special(struct qfs_loader *l)
                (rc = read_file_tokens(l)) < 0) {
         return rc;
     }
-    if ((rc = read_named(l)) < 0 || (rc = read_models_own(l, false)) < 0 ||
-        (rc = read_models_own(l, true)) < 0 || (rc = read_own_object(l, l->models_own[0])) < 0 ||
+    if ((rc = read_named(l)) < 0 || (rc = read_class_named(l)) < 0 ||
+        (rc = read_models_own(l, false)) < 0 || (rc = read_models_own(l, true)) < 0 ||
+        (rc = read_own_object(l, l->models_own[0])) < 0 ||
         (rc = read_own_object(l, l->models_own[1])) < 0)
         return rc;
     return read_extra(l);

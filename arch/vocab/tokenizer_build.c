@@ -212,6 +212,18 @@ static const struct qfs_json *find_charsmap(const struct qfs_json *normalizer)
     return NULL;
 }
 
+/* The first token whose text is unk_token's. */
+static void find_unknown(struct qfs_loader *l)
+{
+    struct qfs_token_model *m = &l->t->tokens;
+    struct qfs_text text = unknown_text(l);
+    m->unk_id = 0;
+    while (m->unk_id < m->limit && !qfs_text_equal(m->texts[m->unk_id], text))
+        m->unk_id++;
+    if (m->unk_id == m->limit)
+        m->unk_id = 0;
+}
+
 /* The pipeline is the class's, vocabulary and post-processor are the file's. */
 static int build_from_class(struct qfs_loader *l)
 {
@@ -248,6 +260,8 @@ static int build_from_class(struct qfs_loader *l)
         return rc;
     if (t->tokens.has_unk && l->class.model != QFS_MODEL_UNIGRAM) /* the table has a stand-in */
         t->tokens.unk_token = unknown_text(l);
+    if (l->class.unk_by_text)
+        find_unknown(l);
     return 0;
 }
 

@@ -31,6 +31,9 @@ struct rebuilt {
     bool adds_special, old_files, charsmap;
     const char *special[QFS_NAMED_COUNT];
     struct arguments defaults;
+    const struct qfs_own_token *named;
+    bool named_are_extra, unk_by_text;
+    const char *const *extra;
     const struct variant *variants;
     size_t nvariants;
 };
@@ -290,6 +293,10 @@ static int describe(const struct chooser *c, const struct class_name *name,
         .charsmap = class->charsmap,
         .old_files = class->old_files,
         .special = class->special,
+        .named = class->named,
+        .named_are_extra = class->named_are_extra,
+        .extra = class->extra,
+        .unk_by_text = class->unk_by_text,
         .normalizer = variant->normalizer,
         .pre_tokenizer = variant->pre_tokenizer,
         .decoder = variant->decoder,

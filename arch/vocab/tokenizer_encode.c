@@ -2,6 +2,7 @@
 #include "tokenizer.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* The templates around the ids. */
 static int post_process(const struct qfs_tokenizer *t, bool special, struct qfs_ids *ids,
@@ -29,6 +30,11 @@ int qfs_tokenizer_encode(struct qfs_tokenizer *t, struct qfs_text text, bool spe
     struct qfs_bits bits = {0};
     qfs_arena_done(&t->scratch);
     ids->count = 0;
+    /* CodeLlama encodes what stands before and behind the token as a pair. Alone it leaves nothing. */
+    if (!special && t->infill.size && qfs_text_equal(text, t->infill))
+        return 0;
+    if (t->infill.size && memmem(text.data, text.size, t->infill.data, t->infill.size))
+        return qfs_fail(error, ENOTSUP, "%s: a token has fill_token in it", t->shown);
     int rc = qfs_added_extract(t, text, &bits, error);
     if (rc == 0)
         rc = qfs_pre_tokenize(t, &bits, error);

@@ -89,36 +89,46 @@ static int add_special_again(struct qfs_loader *l, bool post_init)
 
 /* -- the post-processor -------------------------------------------------------------------------------------------- */
 
-/* TemplateProcessing takes its parts as one text, cut at spaces and colons. */
-static bool fits_template(struct qfs_text text)
+/* TemplateProcessing takes its parts as one text, cut at spaces and colons, or as a list. */
+static bool fits_list(struct qfs_text text)
 {
-    return text.size && text.data[0] != '$' && !memchr(text.data, ' ', text.size) &&
-           !memchr(text.data, ':', text.size);
+    return text.size && text.data[0] != '$' && !memchr(text.data, ':', text.size);
 }
 
-static int id_of(struct qfs_loader *l, bool wanted, size_t name, int64_t *ret_id)
+static bool fits_template(struct qfs_text text)
+{
+    return fits_list(text) && !memchr(text.data, ' ', text.size);
+}
+
+static int id_of(struct qfs_loader *l, bool wanted, size_t name, bool list, int64_t *ret_id)
 {
     const struct qfs_named_token *token = &l->t->named[name];
     uint32_t id;
     *ret_id = -1;
     if (!wanted || !token->set)
         return 0;
-    if (!qfs_tokenizer_id(l->t, token->token.content, &id) || !fits_template(token->token.content))
+    if (!qfs_tokenizer_id(l->t, token->token.content, &id) ||
+        !(list ? fits_list : fits_template)(token->token.content))
         return qfs_fail(l->error, EINVAL, "%s: its %s cannot stand in a template", l->model->path,
                         token->name.data);
     *ret_id = id;
     return 0;
 }
 
-/* update_post_processor */
-static int update_processor(struct qfs_loader *l)
+static int bos_eos_processor(struct qfs_loader *l, bool list)
 {
     int64_t bos, eos;
     int rc;
-    if ((rc = id_of(l, l->t->add_bos, QFS_NAMED_BOS, &bos)) < 0 ||
-        (rc = id_of(l, l->t->add_eos, QFS_NAMED_EOS, &eos)) < 0)
+    if ((rc = id_of(l, l->t->add_bos, QFS_NAMED_BOS, list, &bos)) < 0 ||
+        (rc = id_of(l, l->t->add_eos, QFS_NAMED_EOS, list, &eos)) < 0)
         return rc;
     return qfs_processor_set(l->t, bos, eos, l->error);
+}
+
+/* update_post_processor */
+static int update_processor(struct qfs_loader *l)
+{
+    return bos_eos_processor(l, false);
 }
 
 /* [CLS] text [SEP], as BERT's and RoBERTa's constructors end. */
@@ -130,13 +140,24 @@ static int cls_sep_processor(struct qfs_loader *l)
               (!cls->set && l->class.cls_id >= 0);
     ok = ok && ((sep->set && qfs_tokenizer_id(l->t, sep->token.content, &sep_id)) ||
                 (!sep->set && l->class.sep_id >= 0));
-    if (l->class.model == QFS_MODEL_WORDPIECE) /* RoBERTa's processor takes any text */
+    if (l->class.post == QFS_POST_CLS_SEP) /* RoBERTa's processor takes any text */
         ok = ok && (!cls->set || fits_template(cls->token.content)) &&
              (!sep->set || fits_template(sep->token.content));
     if (!ok)
         return qfs_fail(l->error, EINVAL, "%s: %s has no usable cls_token or sep_token",
                         l->model->path, l->class.name);
     return qfs_processor_set(l->t, cls_id, sep_id, l->error);
+}
+
+/* text </s>, as T5's constructor ends: the id is eos_token's. */
+static int eos_processor(struct qfs_loader *l)
+{
+    const struct qfs_named_token *eos = &l->t->named[QFS_NAMED_EOS];
+    uint32_t id;
+    if (!eos->set || !qfs_tokenizer_id(l->t, eos->token.content, &id))
+        return qfs_fail(l->error, EINVAL, "%s: %s needs an eos_token", l->model->path,
+                        l->class.name);
+    return qfs_processor_set(l->t, -1, id, l->error);
 }
 
 /* -- all of it ------------------------------------------------------------------------------------------------------- */
@@ -218,14 +239,23 @@ static int construct(struct qfs_loader *l)
             rc = update_processor(l);
         break;
     case QFS_POST_CLS_SEP:
+    case QFS_POST_ROBERTA:
         rc = cls_sep_processor(l);
         break;
     case QFS_POST_BOS_EOS:
+    case QFS_POST_BOS_EOS_LIST:
         t->add_bos = t->add_eos = true;
         rc = t->named[QFS_NAMED_BOS].set && t->named[QFS_NAMED_EOS].set
-                 ? update_processor(l)
+                 ? bos_eos_processor(l, l->class.post == QFS_POST_BOS_EOS_LIST)
                  : qfs_fail(l->error, EINVAL, "%s: %s needs bos_token and eos_token",
                             l->model->path, l->class.name);
+        break;
+    case QFS_POST_BOS:
+        t->add_bos = !qfs_loader_argument(l, "add_bos_token") || t->add_bos;
+        rc = update_processor(l);
+        break;
+    case QFS_POST_EOS:
+        rc = eos_processor(l);
         break;
     case QFS_POST_KEEP:
         break;
