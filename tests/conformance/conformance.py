@@ -18,6 +18,7 @@ the model's own folder says its tensors:
             tensors=lambda config: {'model.embed_tokens.weight': [config['vocab_size'], 256], …}),
 """
 import dataclasses
+import json
 from typing import Callable, Optional
 
 
@@ -33,6 +34,8 @@ class Row:
     make: Optional[Callable] = None  # config → model, where transformers' AutoModel mappings do not know cls
     files: dict = dataclasses.field(default_factory=dict)  # further files: name → text or bytes
     patch: Optional[Callable] = None  # state dict → state dict, before it is saved (names as labs released them)
+    checkpoint: Optional[Callable] = None  # directory of the finished model → None: changes its files in place
+    options: tuple = ()  # of the reference's converter
     added: tuple = ()  # special tokens added to tokenizer.json
     types: tuple = ('SOURCE', 'Q4_K_M')
     mmproj: bool = False  # compare the projector's file as well
@@ -65,6 +68,22 @@ def experts(prefix, count, n, inner, names=('gate_proj', 'up_proj', 'down_proj')
 def ends(config, embedding='model.embed_tokens', norm='model.norm', head='lm_head'):
     v, n = config['vocab_size'], config['hidden_size']
     return {k + '.weight': shape for k, shape in ((embedding, [v, n]), (norm, [n]), (head, [v, n])) if k}
+
+
+def in_parts(out, parts=3):
+    """A checkpoint: model.safetensors becomes model-…-of-0000N.safetensors and their index."""
+    import os
+    from safetensors.torch import load_file, save_file
+    items = list(load_file(out + '/model.safetensors').items())
+    index = {}
+    for i in range(parts):
+        part = dict(items[i::parts])
+        name = f'model-{i + 1:05d}-of-{parts:05d}.safetensors'
+        save_file(part, f'{out}/{name}', metadata={'format': 'pt'})
+        index.update({n: name for n in part})
+    with open(out + '/model.safetensors.index.json', 'w') as f:
+        json.dump(dict(metadata={}, weight_map=index), f)
+    os.remove(out + '/model.safetensors')
 
 
 def unigram(size, specials=('<pad>', '</s>', '<unk>'), unknown=2):

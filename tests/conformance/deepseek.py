@@ -36,6 +36,21 @@ OCR = dict(hidden_size=256, intermediate_size=512, num_hidden_layers=2, num_atte
            max_position_embeddings=8192, vocab_size=49152, bos_token_id=0, eos_token_id=1, architectures=['DeepseekV2ForCausalLM'],
            model_type='deepseek_v2', torch_dtype='bfloat16')
 
+
+def youtu_vl(c):
+    n, heads, out = c['hidden_size'], c['num_attention_heads'], ends(c, head=None)
+    for i in range(c['num_hidden_layers']):
+        a = f'model.layers.{i}.self_attn.'
+        out.update(layer(i, c, attention={
+            a + 'q_a_proj.weight': [c['q_lora_rank'], n], a + 'q_a_layernorm.weight': [c['q_lora_rank']],
+            a + 'q_b_proj.weight': [heads * c['qk_head_dim'], c['q_lora_rank']],
+            a + 'kv_a_proj_with_mqa.weight': [c['kv_lora_rank'] + c['qk_rope_head_dim'], n], a + 'kv_a_layernorm.weight': [c['kv_lora_rank']],
+            a + 'kv_b_proj.weight': [heads * (c['qk_nope_head_dim'] + c['v_head_dim']), c['kv_lora_rank']],
+            a + 'o_proj.weight': [n, heads * c['v_head_dim']]}))
+    out.update({'siglip2.vision_model.post_layernorm.weight': [64], 'merger.ln_q.weight': [64]})
+    return out
+
+
 ROWS = [
     Row('deepseek-ocr', 'DeepseekOCRForCausalLM', tokenizer='smollm2', tensors=ocr, config=dict(
         {k: v for k, v in OCR.items() if k not in ('architectures', 'model_type', 'torch_dtype')}, model_type='deepseek_vl_v2',
@@ -50,6 +65,10 @@ ROWS = [
         MLA, rope_parameters=YARN, norm_topk_prob=True, routed_scaling_factor=2.5)),
     Row('deepseek-v3.2', 'DeepseekV32ForCausalLM', tokenizer='deepseek-v3', config=dict(
         MLA, index_n_heads=4, index_head_dim=64, index_topk=64)),
+    Row('youtu-vl', 'YoutuVLForConditionalGeneration', tokenizer='smollm2', tensors=youtu_vl, config=dict(
+        model_type='youtu_vl', kv_lora_rank=256, q_lora_rank=256, qk_nope_head_dim=64, qk_rope_head_dim=32, qk_head_dim=96, v_head_dim=64,
+        num_key_value_heads=4, rms_norm_eps=1e-6, rope_theta=1600000, rope_interleave=True, rope_scaling=None, tie_word_embeddings=True,
+        attention_bias=False, mlp_bias=False, vision_config=dict(hidden_size=64, num_hidden_layers=1, num_attention_heads=2))),
     Row('youtu', 'YoutuForCausalLM', tokenizer='smollm2', config=dict(
         kv_lora_rank=256, q_lora_rank=256, qk_nope_head_dim=64, qk_rope_head_dim=32, v_head_dim=64, num_key_value_heads=4)),
 ]

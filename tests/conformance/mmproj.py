@@ -39,6 +39,36 @@ llava_names = renamed(('model.language_model.', 'language_model.model.'), ('lm_h
                       ('model.vision_tower.', 'vision_tower.'), ('model.multi_modal', 'multi_modal'))
 qwen_names = renamed(('model.visual.', 'visual.'), ('model.language_model.', 'model.'))
 
+YOUTU = dict(VISION, model_type='siglip2_vision_model', hidden_act='gelu_pytorch_tanh', layer_norm_eps=1e-6, num_hidden_layers=2,
+             fullatt_block_indexes=[1], window_size=112, spatial_merge_size=2, num_patches=-1, num_channels=3, out_hidden_size=64)
+
+
+def youtu(config):
+    n, f = YOUTU['hidden_size'], YOUTU['intermediate_size']
+    out = {}
+
+    def linear(name, rows, columns):
+        out.update({name + '.weight': [rows, columns], name + '.bias': [rows]})
+
+    def norm(name, size=n):
+        out.update({name + '.weight': [size], name + '.bias': [size]})
+    linear('siglip2.vision_model.embeddings.patch_embedding', n, 3 * 16 * 16)
+    for i in range(YOUTU['num_hidden_layers']):
+        p = f'siglip2.vision_model.encoder.layers.{i}.'
+        for name in ('q_proj', 'k_proj', 'v_proj', 'out_proj'):
+            linear(p + 'self_attn.' + name, n, n)
+        for name in ('layer_norm1', 'layer_norm2'):
+            norm(p + name)
+        linear(p + 'mlp.fc1', f, n)
+        linear(p + 'mlp.fc2', n, f)
+    norm('siglip2.vision_model.post_layernorm')
+    out['merger.ln_q.weight'] = [n]
+    linear('merger.mlp.0', 4 * n, 4 * n)
+    linear('merger.mlp.2', 64, 4 * n)
+    out['model.embed_tokens.weight'] = [512, 64]
+    return out
+
+
 ROWS = [
     row('pixtral', 'LlavaForConditionalGeneration', dict(TEXT, model_type='mistral'),
         dict(VISION, head_dim=16, model_type='pixtral'), patch=llava_names, image_token_index=10, files={
@@ -59,5 +89,7 @@ ROWS = [
     row('qwen2.5-vl', 'Qwen2_5_VLForConditionalGeneration', dict(TEXT, rope_parameters=MROPE),
         dict(QWEN, patch_size=14, fullatt_block_indexes=[1, 3]), patch=qwen_names),
     row('qwen3-vl', 'Qwen3VLForConditionalGeneration', TEXT, dict(QWEN, deepstack_visual_indexes=[1, 2])),
+    Row('mmproj-youtu-vl', 'YoutuVLForConditionalGeneration', bare=True, types=(), mmproj=True, tensors=youtu, config=dict(
+        TEXT, model_type='youtu_vl', vision_config=YOUTU), files={'preprocessor_config.json': picture()}),
     row('qwen3.5', 'Qwen3_5ForConditionalGeneration', TEXT, QWEN),
 ]

@@ -46,7 +46,23 @@ def plamo3(config):
     return out
 
 
+def plamo(config):
+    n, f, v = config['hidden_size'], config['intermediate_size'], config['vocab_size']
+    out = {'model.embed_tokens.weight': [v, n], 'model.norm.weight': [n], 'lm_head.weight': [v, n]}
+    for i in range(config['num_hidden_layers']):
+        p = f'model.layers.layers.{i}.'
+        out.update({p + 'norm.weight': [n], p + 'self_attn.q_proj.weight': [n, n], p + 'self_attn.o_proj.weight': [n, n],
+                    p + 'self_attn.k_proj.weight': [5 * 128, n], p + 'self_attn.v_proj.weight': [5 * 128, n],
+                    p + 'mlp.gate_proj.weight': [f, n], p + 'mlp.up_proj.weight': [f, n], p + 'mlp.down_proj.weight': [n, f]})
+    return out
+
+
 ROWS = [
+    # the converter takes no other width than that of the 13B model
+    Row('plamo-13b', 'PlamoForCausalLM', tokenizer='tiny', tensors=plamo, config=dict(
+        model_type='plamo', hidden_size=5120, num_hidden_layers=1, num_attention_heads=40, num_key_value_heads=40, n_shared_head=8,
+        rms_norm_eps=1e-6, tokenizer_class='PlamoTokenizer', tie_word_embeddings=False,
+        auto_map={'AutoConfig': 'modeling_plamo.PlamoConfig'})),
     Row('plamo-2', 'Plamo2ForCausalLM', files=VOCAB, tensors=plamo2, config=dict(
         model_type='plamo2', vocab_size=272, rms_norm_eps=1e-6, hidden_size_per_head=64, mamba_num_heads=8, mamba_d_state=64, mamba_d_conv=4,
         mamba_step=2, mamba_enabled=True, num_key_value_heads=1, attention_window_size=2048, full_attention_idx=[],

@@ -199,6 +199,8 @@ def save(row, config, out):
         os.makedirs(os.path.dirname(f'{out}/{name}'), exist_ok=True)
         with open(f'{out}/{name}', 'wb') as f:
             f.write(data if isinstance(data, bytes) else data.encode())
+    if row.checkpoint:
+        row.checkpoint(out)
 
 
 def strip(config, defaults):
@@ -238,6 +240,8 @@ def old_names(config):
 def release(row, full, out):
     """The same model as a lab would have released it years ago."""
     shutil.copytree(full, out, symlinks=True)
+    if not os.path.exists(full + '/config.json'):
+        return  # Mistral's own format has no defaults
     with open(full + '/config.json') as f:
         config = json.load(f)
     if not row.tensors:
@@ -326,7 +330,7 @@ def check_model(quantfs, row, model, work):
     """Outcomes by type for one directory. What is made of the same source file again is kept in work."""
     out, log = {}, f'{work}/log'
     source = f'{work}/source.gguf'
-    if row.types and not in_child(log, convert, model, source):
+    if row.types and not in_child(log, convert, model, source, *row.options):
         out['SOURCE'] = compare(quantfs, model, 'BF16', None, log)
         out['SOURCE'].text += f' ({last_line(log)[:160]})' if out['SOURCE'].same else ''
         return out
@@ -335,7 +339,7 @@ def check_model(quantfs, row, model, work):
             out[kind] = compare(quantfs, model, auto_type(source), source, log)
         elif kind in ('F32', 'F16', 'BF16'):
             made = f'{work}/{kind}.gguf'
-            ok = in_child(log, convert, model, made, '--outtype', kind.lower())
+            ok = in_child(log, convert, model, made, '--outtype', kind.lower(), *row.options)
             out[kind] = compare(quantfs, model, kind, made if ok else None, log)
         else:
             made = f'{work}/{digest(source)}-{kind}.gguf'

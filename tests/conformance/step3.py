@@ -26,7 +26,21 @@ def step(c):
     return out
 
 
+def step_vl(c):
+    n, dim, out = c['text_config']['hidden_size'], c['text_config']['head_dim'], ends(c['text_config'])
+    for i in range(c['text_config']['num_hidden_layers']):
+        p = f'model.layers.{i}.self_attn.'
+        out.update(layer(i, c['text_config']))
+        out.update({p + 'q_norm.weight': [dim], p + 'k_norm.weight': [dim]})
+    out.update({'vit_large_projector.weight': [n, 256], 'vision_model.conv1.weight': [64, 3, 14, 14]})
+    return out
+
+
 ROWS = [
+    Row('step3-vl', 'StepVLForConditionalGeneration', tokenizer='smollm2', tensors=step_vl, text='text_config', config=dict(
+        model_type='step_robotics', text_config=dict(model_type='qwen3', architectures=['Qwen3ForCausalLM'], head_dim=64, rms_norm_eps=1e-6,
+                                                     rope_theta=1000000.0, tie_word_embeddings=False),
+        vision_config=dict(width=64, layers=1, heads=2, image_size=56, patch_size=14, mlp_ratio=2.0))),
     Row('step-3.5', 'Step3p5ForCausalLM', tokenizer='smollm2', tensors=step, config=dict(
         model_type='step3p5', num_hidden_layers=3, num_nextn_predict_layers=1, num_attention_groups=2, head_dim=64,
         attention_other_setting=dict(attention_type='sliding_attention', num_attention_heads=6, num_attention_groups=2, head_dim=64),
