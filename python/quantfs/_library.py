@@ -4,6 +4,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
+from typing import Any
 
 import cffi
 
@@ -32,7 +33,7 @@ def _candidates() -> list[str]:
     return [str(bundled)] if bundled.exists() else [SONAME]
 
 
-def _load() -> tuple[cffi.FFI, object]:
+def _load() -> tuple[cffi.FFI, Any]:
     include, ffi, reasons = _include(), cffi.FFI(), []
     ffi.cdef(_declarations(include))
     for name in _candidates():

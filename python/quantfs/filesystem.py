@@ -24,7 +24,8 @@ class QuantfsFileSystem(AbstractFileSystem):
         own = {'use_listings_cache', 'listings_expiry_time', 'max_paths', 'skip_instance_cache', 'asynchronous', 'loop'}
         super().__init__(**{name: value for name, value in options.items() if name in own})
         self._options = {name: value for name, value in options.items() if name not in own}
-        self._lock, self._sources, self._process = threading.Lock(), {}, os.getpid()
+        self._lock, self._process = threading.Lock(), os.getpid()
+        self._sources: dict[str, Source] = {}
 
     def _source(self, path: str) -> Source:
         with self._lock:
@@ -35,11 +36,15 @@ class QuantfsFileSystem(AbstractFileSystem):
             return self._sources[path]
 
     def _view(self, path: str) -> View:
-        parent, _, name = path.rpartition('/')
+        parent, name = self._split(path)
         source = self._source(parent)
         if name not in source.sizes and name not in source.refused:
             raise FileNotFoundError(f'{path}: {parent} has no such view')
         return source.view(name)
+
+    @staticmethod
+    def _split(path: str) -> tuple[str, str]:
+        return path.rpartition('/')[0], path.rpartition('/')[2]
 
     @staticmethod
     def _is_view(path: str) -> bool:
@@ -69,7 +74,7 @@ class QuantfsFileSystem(AbstractFileSystem):
     def info(self, path: str, **_: Any) -> dict:
         path = self._strip_protocol(path)
         if self._is_view(path):
-            parent, _, name = path.rpartition('/')
+            parent, name = self._split(path)
             source = self._source(parent)
             if name not in source.sizes:
                 raise FileNotFoundError(source.refused.get(name) or f'{path}: {parent} has no such view')
@@ -85,7 +90,7 @@ class QuantfsFileSystem(AbstractFileSystem):
 
     def cat_file(self, path: str, start: int | None = None, end: int | None = None, **_: Any) -> bytes:
         view = self._view(self._strip_protocol(path))
-        first, last, _ = slice(start, end).indices(view.size)
+        first, last = slice(start, end).indices(view.size)[:2]
         return view.read(first, max(0, last - first))
 
     def get_file(self, rpath: str, lpath: Any, **_: Any) -> None:

@@ -5,7 +5,7 @@ import builtins
 import mmap
 import os
 import struct
-from typing import BinaryIO, Callable, NamedTuple
+from typing import Any, BinaryIO, Callable, NamedTuple
 
 import numpy
 
@@ -65,7 +65,7 @@ class Tensor:
         if self._memory is not None:
             return numpy.frombuffer(self._memory, numpy.uint8, self.nbytes, self.offset)
         data = numpy.empty(self.nbytes, numpy.uint8)
-        if self._readinto(memoryview(data), self.offset) != self.nbytes:
+        if self._readinto(data, self.offset) != self.nbytes:
             raise EOFError(f'{self.name}: the file ends before the tensor does')
         return data
 
@@ -99,7 +99,7 @@ class GGUF:
             raise ValueError(f'GGUF of version {self.version} is not known')
         ntensors, nkeys = self._count(), self._count()
         #: Keys and their values; arrays of numbers are numpy arrays
-        self.metadata: dict[str, object] = {}
+        self.metadata: dict[str, Any] = {}
         for _ in range(nkeys):
             key = self._string()
             self.metadata[key] = self._value(self._number('I'))

@@ -7,7 +7,7 @@ import logging
 import os
 import threading
 import weakref
-from typing import TYPE_CHECKING, Callable, Iterator, Mapping, Sequence, TypedDict
+from typing import TYPE_CHECKING, Any, Callable, Iterator, Mapping, Sequence, TypedDict
 
 from ._library import check, ffi, lib
 from .gguf import GGUF, Tensor
@@ -59,7 +59,7 @@ def _warn(_, sentence):
     log.warning('%s', ffi.string(sentence).decode(errors='replace'))
 
 
-def _c_options(options: Mapping[str, object]):
+def _c_options(options: Mapping[str, Any]):
     """struct qfs_options, and what must live as long as it. How a value is passed follows from its field's type."""
     struct, keep = ffi.new('struct qfs_options *'), []
     fields = dict(ffi.typeof('struct qfs_options').fields)
@@ -209,7 +209,7 @@ class View:
         return self._gguf
 
     @property
-    def metadata(self) -> Mapping[str, object]:
+    def metadata(self) -> Mapping[str, Any]:
         """The file's keys and their values."""
         return self.gguf.metadata
 

@@ -157,7 +157,7 @@ class Library(Model):
                          {number: (t.name.lower(), t.block_count, t.block_bytes) for number, t in TYPES.items()})
 
     def test_errors(self):
-        self.assertRaisesRegex(FileNotFoundError, '/nonexistent', quantfs.open, '/nonexistent')
+        self.assertRaisesRegex(FileNotFoundError, 'nowhere', quantfs.open, f'{MODEL}-nowhere')
         self.assertRaisesRegex(OSError, 'Q99', quantfs.open, MODEL, types='Q99')
         self.assertRaisesRegex(KeyError, 'Q8_0', lambda: self.source['Q99'])
         self.assertRaisesRegex(OSError, 'imatrix', self.source.view, 'IQ1_S')
@@ -218,8 +218,8 @@ class Filesystem(Model):
         self.assertIn(MODEL, self.fs.ls(os.path.dirname(MODEL), detail=False))
         self.assertEqual(self.fs.glob(f'{MODEL}/*Q4_K_?.gguf'), [f'{MODEL}/{NAME}-Q4_K_{s}.gguf' for s in 'MS'])
         self.assertTrue(self.fs.isdir(MODEL) and self.fs.isfile(f'{MODEL}/{NAME}-Q8_0.gguf'))
-        self.assertFalse(self.fs.exists(f'{MODEL}/{NAME}-Q99.gguf') or self.fs.exists('/nonexistent/x.gguf'))
-        self.assertRaises(FileNotFoundError, self.fs.ls, '/nonexistent')
+        self.assertFalse(self.fs.exists(f'{MODEL}/{NAME}-Q99.gguf') or self.fs.exists(f'{MODEL}-nowhere/x.gguf'))
+        self.assertRaises(FileNotFoundError, self.fs.ls, f'{MODEL}-nowhere')
 
     def test_read(self):
         data, url = whole('Q4_K_M'), f'quantfs://{MODEL}/{NAME}-Q4_K_M.gguf'
