@@ -23,6 +23,7 @@ struct cli_settings {
     struct cli_list tensor_types, tensor_type_files, overrides, include_weights, exclude_weights;
     const char *prune_layers;
     const char *mount_options;
+    const char *layout; /* "flat", "tree", "hub" */
     bool json, foreground, allow_other, nonempty, force, lazy, fill_cache, fresh, quiet, all;
     bool have_length;
     uint64_t offset, length, max_age;

@@ -23,10 +23,31 @@ static int read_mount_options(struct cli_settings *settings, struct qfs_error *e
     return 0;
 }
 
+static int read_layout(const char *name, enum qfs_layout *ret_layout, struct qfs_error *error)
+{
+    static const char *const names[] = {
+        [QFS_LAYOUT_FLAT] = "flat",
+        [QFS_LAYOUT_TREE] = "tree",
+        [QFS_LAYOUT_HUB] = "hub",
+    };
+    *ret_layout = QFS_LAYOUT_AUTO;
+    for (size_t i = QFS_LAYOUT_FLAT; name && i < QFS_COUNT(names); i++)
+        if (strcmp(name, names[i]) == 0)
+            *ret_layout = (enum qfs_layout)i;
+    if (name && *ret_layout == QFS_LAYOUT_AUTO)
+        return qfs_fail(error, EINVAL, "--layout takes flat, tree or hub, not '%s'", name);
+    return 0;
+}
+
 int cmd_mount(struct cli_settings *settings)
 {
     struct qfs_error error = {0};
+    enum qfs_layout layout;
     if (settings->mount_options && read_mount_options(settings, &error) < 0) {
+        cli_fail(&error);
+        return CLI_USAGE;
+    }
+    if (read_layout(settings->layout, &layout, &error) < 0) {
         cli_fail(&error);
         return CLI_USAGE;
     }
@@ -35,6 +56,7 @@ int cmd_mount(struct cli_settings *settings)
     const struct qfs_mount_options options = {
         .source = settings->args[0],
         .mountpoint = settings->args[1],
+        .layout = layout,
         .views = settings->views,
         .foreground = settings->foreground,
         .allow_other = settings->allow_other,

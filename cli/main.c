@@ -8,7 +8,8 @@
 static const struct cli_command commands[] = {
     {"mount", CLI_MOUNT, "SOURCE MOUNTPOINT", 2, 2, "Show SOURCE's views as files in MOUNTPOINT",
      "SOURCE is a model directory, a snapshot in the Hugging Face hub cache, a models--org--name\n"
-     "folder, or org/name to be looked up there. Returns when the mount is ready.",
+     "folder, or org/name to be looked up there; or a folder of many models, whose views are then\n"
+     "shown as PUBLISHER/MODEL-TYPE/MODEL-TYPE.gguf. Returns when the mount is ready.",
      cmd_mount},
     {"umount", CLI_UMOUNT, "MOUNTPOINT", 1, 1, "Detach a mount, a dead one too", NULL, cmd_umount},
     {"ls", CLI_LS, "SOURCE", 1, 1, "List views: exact size, bits per weight, name", NULL, cmd_ls},

@@ -44,6 +44,8 @@ static const struct option_row rows[] = {
      CLI_CP | CLI_PREFETCH | CLI_CHECK | CLI_VERIFY | CLI_CACHE | CLI_SHA256, "no progress line"},
     {"foreground", 'f', NULL, FLAG, AT(foreground), CLI_MOUNT,
      "stay in the foreground, log to stderr"},
+    {"layout", 0, "NAME", TEXT, AT(layout), CLI_MOUNT,
+     "names shown: flat, tree (default for a folder of models), hub (llama.cpp's cache)"},
     {"options", 'o', "OPT,…", TEXT, AT(mount_options), CLI_MOUNT,
      "mount options: allow_other, nonempty, and every option here as name=value"},
     {"allow-other", 0, NULL, FLAG, AT(allow_other), CLI_MOUNT, "other users may read the mount"},

@@ -83,38 +83,25 @@ static void entry_of(const struct qfs_server *server, const struct qfs_names *na
     stat_of(server, names, node, &ret_entry->attr);
 }
 
-/* Why there is no such directory: it is none, or its number is of older names. */
-static int no_directory(const struct qfs_node *node)
-{
-    return node ? ENOTDIR : ESTALE;
-}
-
 static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
     struct qfs_server *server = server_of(req);
     struct fuse_entry_param entry = {.ino = QFS_STATUS_INO, .entry_timeout = entry_timeout};
-    int code = ENOENT;
+    struct qfs_names *names;
+    const struct qfs_node *node;
     if (parent == QFS_ROOT_INO && !strcmp(name, QFS_STATUS_NAME)) {
         status_stat(server, &entry.attr);
         fuse_reply_entry(req, &entry);
         return;
     }
-    (void)qfs_tree_refresh(server->tree, false); /* while it fails, names mean what they meant */
-    struct qfs_names *names = qfs_tree_get(server->tree);
-    const struct qfs_node *dir = qfs_names_by_ino(names, parent);
-    if (dir && dir->kind == QFS_NODE_DIR) {
-        const struct qfs_node *node = qfs_names_at(names, (uint32_t)(dir - names->nodes), name);
-        code = node ? 0 : ENOENT;
-        if (node)
-            entry_of(server, names, node, &entry);
-    } else {
-        code = no_directory(dir);
+    int rc = qfs_tree_lookup(server->tree, parent, name, &names, &node);
+    if (rc < 0) {
+        fuse_reply_err(req, -rc);
+        return;
     }
+    entry_of(server, names, node, &entry);
     qfs_names_unref(names);
-    if (code)
-        fuse_reply_err(req, code);
-    else
-        fuse_reply_entry(req, &entry);
+    fuse_reply_entry(req, &entry);
 }
 
 static void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
@@ -187,12 +174,9 @@ static void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi
         fuse_reply_err(req, ENOMEM);
         return;
     }
-    (void)qfs_tree_refresh(server->tree, false);
-    listing->names = qfs_tree_get(server->tree);
-    listing->dir = qfs_names_by_ino(listing->names, ino);
-    if (!listing->dir || listing->dir->kind != QFS_NODE_DIR) {
-        fuse_reply_err(req, no_directory(listing->dir));
-        qfs_names_unref(listing->names);
+    int rc = qfs_tree_list_dir(server->tree, ino, &listing->names, &listing->dir);
+    if (rc < 0) {
+        fuse_reply_err(req, -rc);
         free(listing);
         return;
     }
@@ -221,8 +205,8 @@ static size_t add_entry(fuse_req_t req, const struct listing *listing, size_t at
     const char *name = at == 0 ? "." : at == 1 ? ".." : node->name;
     struct fuse_entry_param entry;
     entry_of(server_of(req), names, node, &entry);
-    if (at < 2)
-        entry.ino = 0; /* the kernel does not want to learn of them here */
+    if (at < 2 || node->guessed) /* the kernel does not want to learn of them here; or will ask */
+        entry.ino = 0;
     if (plus)
         return fuse_add_direntry_plus(req, to, room, name, &entry, (off_t)at + 1);
     return fuse_add_direntry(req, to, room, name, &entry.attr, (off_t)at + 1);
@@ -298,6 +282,7 @@ static int open_status(struct qfs_server *server, struct qfs_handle *handle)
     pthread_mutex_unlock(&server->lock);
     numbers.views = names->nviews;
     qfs_names_unref(names);
+    qfs_tree_count(server->tree, &numbers.tree);
     status_stat(server, &handle->st);
     int rc = qfs_status_json(server->engine, &numbers, &handle->text, NULL);
     handle->size = rc == 0 ? strlen(handle->text) : 0;
@@ -317,22 +302,15 @@ static int open_text(const struct qfs_node *node, struct qfs_handle *handle)
 /* ESTALE makes the kernel look the name up again: then it finds the file of now. */
 static int open_node(struct qfs_server *server, fuse_ino_t ino, struct qfs_handle *handle)
 {
-    struct qfs_error error;
-    int refreshed = qfs_tree_refresh(server->tree, true);
     struct qfs_names *names = qfs_tree_get(server->tree);
     const struct qfs_node *node = qfs_names_by_ino(names, ino);
     int rc = -ESTALE;
     if (node)
         stat_of(server, names, node, &handle->st);
-    if (node && node->kind == QFS_NODE_TEXT) {
+    if (node && node->kind == QFS_NODE_TEXT)
         rc = open_text(node, handle);
-    } else if (refreshed < 0) {
-        rc = -EIO;
-    } else if (node && node->kind == QFS_NODE_VIEW) {
-        rc = qfs_generation_view(node->model, node->view, &handle->view, &error);
-        if (rc < 0)
-            qfs_engine_warn(server->engine, error.text);
-    }
+    else if (node && node->kind == QFS_NODE_VIEW)
+        rc = qfs_tree_open_view(server->tree, node, &handle->view);
     qfs_names_unref(names);
     return rc;
 }
@@ -373,8 +351,10 @@ static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 static void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
     (void)ino;
-    close_handle(server_of(req), handle_of(fi));
+    struct qfs_server *server = server_of(req);
+    close_handle(server, handle_of(fi));
     fuse_reply_err(req, 0);
+    qfs_tree_tidy(server->tree);
 }
 
 /* -- reading ------------------------------------------------------------------------------------ */

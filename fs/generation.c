@@ -1,208 +1,35 @@
 #include "generation.h"
+#include "source.h"
 #include "view.h"
 
-#include <dirent.h>
-#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
-/* -- what the source is made of --------------------------------------------------------------- */
+enum { IDLE_SOURCES = 4, IDLE_MS = 60 * 1000 };
 
-/* Files that a view's bytes may come from. Others come and go without a new generation. */
-static bool is_part_of_source(const char *name)
+static int64_t now_ms(void)
 {
-    static const char *const ends[] = {".safetensors", ".json", ".jinja",  ".model",
-                                       ".txt",         ".md",   ".bin",    ".gguf",
-                                       ".tiktoken",    ".dat",  ".imatrix"};
-    for (size_t i = 0; i < QFS_COUNT(ends); i++)
-        if (qfs_ends_with(name, ends[i]))
-            return true;
-    return false;
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-static int by_name(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-static void add_stat(struct qfs_buffer *to, const char *name, const struct stat *st)
-{
-    const int64_t numbers[] = {(int64_t)st->st_dev, (int64_t)st->st_ino, (int64_t)st->st_size,
-                               st->st_mtim.tv_sec, st->st_mtim.tv_nsec};
-    qfs_buffer_append(to, name, strlen(name) + 1);
-    qfs_buffer_append(to, numbers, sizeof(numbers));
-}
-
-struct names {
-    struct qfs_arena arena;
-    char **items;
-    size_t count, capacity;
-};
-
-static int add_name(struct names *names, const char *name)
-{
-    if (names->count == names->capacity) {
-        size_t capacity = names->capacity ? names->capacity * 2 : 64;
-        char **items = reallocarray(names->items, capacity, sizeof(*items));
-        if (!items)
-            return -ENOMEM;
-        names->items = items;
-        names->capacity = capacity;
-    }
-    char *copy = qfs_arena_string(&names->arena, name);
-    if (!copy)
-        return -ENOMEM;
-    names->items[names->count++] = copy;
-    return 0;
-}
-
-static int look_into(DIR *dir, struct qfs_buffer *all)
-{
-    struct names names = {0};
-    int rc = 0;
-    for (struct dirent *item; rc == 0 && (item = readdir(dir));)
-        if (is_part_of_source(item->d_name))
-            rc = add_name(&names, item->d_name);
-    if (rc == 0 && names.count)
-        qsort(names.items, names.count, sizeof(*names.items), by_name);
-    for (size_t i = 0; rc == 0 && i < names.count; i++) {
-        struct stat st = {0}; /* stays so where a link leads nowhere */
-        (void)!fstatat(dirfd(dir), names.items[i], &st, 0);
-        add_stat(all, names.items[i], &st);
-    }
-    free(names.items);
-    qfs_arena_done(&names.arena);
-    return rc;
-}
-
-int qfs_generation_number(const char *source, uint64_t *ret_number, struct qfs_error *error)
-{
-    struct qfs_model model = {.dir_fd = -1};
-    struct qfs_buffer all = {0};
-    int rc = qfs_source_locate(&model, source, error);
-    for (size_t i = 0; rc == 0 && i < model.ngguf_names; i++) {
-        struct stat st = {0}; /* stays so where a part is missing */
-        (void)!fstatat(model.dir_fd, model.gguf_names[i], &st, 0);
-        add_stat(&all, model.gguf_names[i], &st);
-    }
-    if (rc == 0 && model.ngguf_names) {
-        static const char own[] = "quantfs.json"; /* views of one's own lie beside the file */
-        struct stat st;
-        if (fstatat(model.dir_fd, own, &st, 0) == 0)
-            add_stat(&all, own, &st);
-    }
-    if (rc == 0 && !model.ngguf_names) {
-        DIR *dir = opendir(model.path);
-        rc = dir ? look_into(dir, &all) : -errno;
-        if (rc < 0)
-            (void)qfs_fail(error, -rc, "%s: cannot be listed", model.path);
-        if (dir)
-            closedir(dir);
-    }
-    if (rc == 0 && all.failed)
-        rc = qfs_fail_memory(error);
-    if (rc == 0)
-        *ret_number = qfs_hash64(all.data, all.size);
-    qfs_buffer_done(&all);
-    if (model.dir_fd >= 0)
-        close(model.dir_fd);
-    qfs_arena_done(&model.arena);
-    return rc;
-}
-
-/* -- summaries -------------------------------------------------------------------------------- */
-
-static void summary_free(struct qfs_summary *summary)
-{
-    if (!summary)
-        return;
-    struct qfs_arena arena = summary->arena; /* holds the summary itself */
-    qfs_arena_done(&arena);
-}
-
-static uint64_t count_weights(const struct qfs_conversion *conversion)
-{
-    uint64_t count = 0;
-    for (size_t i = 0; i < conversion->ntensors; i++)
-        count += (uint64_t)qfs_recipe_count(conversion->tensors[i].recipe);
-    return count;
-}
-
-static int summarize(const struct qfs_source *source, struct qfs_summary **ret_summary,
-                     struct qfs_error *error)
-{
-    struct qfs_arena arena = {0};
-    const struct qfs_model *model = qfs_source_model(source);
-    const struct qfs_conversion *conversion = qfs_source_conversion(source);
-    size_t nviews = qfs_source_count(source);
-    struct qfs_summary *summary = qfs_arena_alloc(&arena, sizeof(*summary));
-    struct qfs_view_info *views = qfs_arena_array(&arena, nviews, sizeof(*views));
-    bool whole = summary && (views || !nviews);
-    for (size_t i = 0; i < nviews && whole; i++) {
-        const struct qfs_view_info *view = qfs_source_view(source, i);
-        views[i] = *view;
-        views[i].name = qfs_arena_string(&arena, view->name);
-        views[i].type = qfs_arena_string(&arena, view->type);
-        views[i].refused = view->refused ? qfs_arena_string(&arena, view->refused) : NULL;
-        whole = views[i].name && views[i].type && (views[i].refused || !view->refused);
-    }
-    if (whole) {
-        summary->name = qfs_arena_string(&arena, model->name);
-        summary->architecture = qfs_arena_string(&arena, conversion->arch);
-        whole = summary->name && summary->architecture;
-    }
-    if (!whole) {
-        qfs_arena_done(&arena);
-        return qfs_fail_memory(error);
-    }
-    summary->nweights = count_weights(conversion);
-    summary->adapter = model->adapter != NULL;
-    summary->mtime.tv_sec = model->mtime_ns / 1000000000;
-    summary->mtime.tv_nsec = model->mtime_ns % 1000000000;
-    summary->views = views;
-    summary->nviews = nviews;
-    summary->arena = arena;
-    *ret_summary = summary;
-    return 0;
-}
-
-/* -- generations ------------------------------------------------------------------------------ */
-
-static mode_t readers_of(const struct qfs_model *model)
-{
-    mode_t mode = 0444;
-    for (size_t i = 0; i < model->nfiles; i++) {
-        struct stat st;
-        if (fstat(model->files[i].fd, &st) == 0)
-            mode &= st.st_mode;
-    }
-    return mode | 0400;
-}
-
-int qfs_generation_open(const char *path, uint64_t number, const struct qfs_options *options,
-                        struct qfs_engine *engine, struct qfs_generation **ret_generation,
-                        struct qfs_error *error)
+struct qfs_generation *qfs_generation_new(struct qfs_arena arena, const struct qfs_found *found)
 {
     struct qfs_generation *generation = calloc(1, sizeof(*generation));
-    struct qfs_summary *summary = NULL;
-    if (!generation)
-        return qfs_fail_memory(error);
-    generation->refs = 1;
-    generation->number = number;
-    int rc = qfs_source_open_on(path, options, engine, &generation->source, error);
-    if (rc == 0)
-        rc = summarize(generation->source, &summary, error);
-    if (rc < 0) {
-        qfs_generation_unref(generation);
-        return rc;
+    if (!generation) {
+        qfs_arena_done(&arena);
+        return NULL;
     }
-    generation->path = path;
-    generation->publisher = "local";
-    generation->summary = summary;
-    generation->mode = readers_of(qfs_source_model(generation->source));
-    *ret_generation = generation;
-    return 0;
+    generation->refs = 1;
+    generation->arena = arena;
+    generation->found = *found;
+    generation->number = found->number;
+    generation->mode = found->mode;
+    return generation;
 }
 
 struct qfs_generation *qfs_generation_ref(struct qfs_generation *generation)
@@ -211,17 +38,224 @@ struct qfs_generation *qfs_generation_ref(struct qfs_generation *generation)
     return generation;
 }
 
+/* -- the shelf ---------------------------------------------------------------------------------- */
+
+void qfs_shelf_init(struct qfs_shelf *shelf, const struct qfs_options *options,
+                    struct qfs_engine *engine)
+{
+    *shelf = (struct qfs_shelf){.options = options, .engine = engine};
+    pthread_mutex_init(&shelf->lock, NULL);
+    pthread_mutex_init(&shelf->opening, NULL);
+}
+
+/* Locked. The caller closes what it is given. */
+static struct qfs_source *take_off(struct qfs_shelf *shelf, struct qfs_generation *generation)
+{
+    struct qfs_source *source = generation->source;
+    *(generation->newer ? &generation->newer->older : &shelf->newest) = generation->older;
+    if (generation->older)
+        generation->older->newer = generation->newer;
+    generation->newer = generation->older = NULL;
+    generation->source = NULL;
+    shelf->nopen--;
+    return source;
+}
+
+/* Locked. As the one used last. */
+static void put_on(struct qfs_shelf *shelf, struct qfs_generation *generation,
+                   struct qfs_source *source)
+{
+    generation->shelf = shelf;
+    generation->source = source;
+    generation->used_ms = now_ms();
+    generation->newer = NULL;
+    generation->older = shelf->newest;
+    if (shelf->newest)
+        shelf->newest->newer = generation;
+    shelf->newest = generation;
+    shelf->nopen++;
+}
+
+/* Locked. One that is not needed any more, NULL when all are. */
+static struct qfs_source *surplus(struct qfs_shelf *shelf)
+{
+    int64_t now = now_ms();
+    unsigned nidle = 0;
+    for (struct qfs_generation *at = shelf->newest; at; at = at->older) {
+        if (qfs_source_is_used(at->source))
+            at->used_ms = now;
+        else if (++nidle > IDLE_SOURCES || now - at->used_ms > IDLE_MS)
+            return take_off(shelf, at);
+    }
+    return NULL;
+}
+
+void qfs_shelf_tidy(struct qfs_shelf *shelf)
+{
+    struct qfs_source *source = NULL;
+    do {
+        pthread_mutex_lock(&shelf->lock);
+        source = surplus(shelf);
+        pthread_mutex_unlock(&shelf->lock);
+        qfs_source_unref(source);
+    } while (source);
+}
+
+void qfs_shelf_done(struct qfs_shelf *shelf)
+{
+    while (shelf->newest)
+        qfs_source_unref(take_off(shelf, shelf->newest));
+    pthread_mutex_destroy(&shelf->opening);
+    pthread_mutex_destroy(&shelf->lock);
+}
+
 void qfs_generation_unref(struct qfs_generation *generation)
 {
     if (!generation || __atomic_sub_fetch(&generation->refs, 1, __ATOMIC_ACQ_REL))
         return;
-    qfs_source_unref(generation->source);
-    summary_free((struct qfs_summary *)generation->summary);
+    struct qfs_shelf *shelf = generation->shelf;
+    if (shelf) {
+        pthread_mutex_lock(&shelf->lock);
+        struct qfs_source *source = generation->source ? take_off(shelf, generation) : NULL;
+        pthread_mutex_unlock(&shelf->lock);
+        qfs_source_unref(source);
+    }
+    qfs_summary_free(generation->made);
+    free(generation->reason);
+    qfs_arena_done(&generation->arena);
     free(generation);
 }
 
-int qfs_generation_view(struct qfs_generation *generation, size_t index, struct qfs_view **ret_view,
-                        struct qfs_error *error)
+/* -- opening ------------------------------------------------------------------------------------ */
+
+/* --imatrix auto: the one that lies in the model's folder, if there is one. */
+static int own_options(const struct qfs_generation *generation, const struct qfs_options *options,
+                       struct qfs_options *ret_options, char **ret_path)
 {
-    return qfs_view_open_at(generation->source, index, ret_view, error);
+    static const char *const names[] = {"imatrix.gguf", "imatrix.dat"};
+    *ret_options = *options;
+    *ret_path = NULL;
+    if (!options->imatrix || strcmp(options->imatrix, "auto") != 0)
+        return 0;
+    ret_options->imatrix = NULL;
+    for (size_t i = 0; i < QFS_COUNT(names) && !ret_options->imatrix; i++) {
+        free(*ret_path);
+        *ret_path = NULL;
+        if (asprintf(ret_path, "%s/%s", generation->found.dir, names[i]) < 0) {
+            *ret_path = NULL;
+            return -ENOMEM;
+        }
+        if (access(*ret_path, R_OK) == 0)
+            ret_options->imatrix = *ret_path;
+    }
+    return 0;
+}
+
+static int open_source(struct qfs_generation *generation, struct qfs_shelf *shelf,
+                       struct qfs_source **ret_source, struct qfs_error *error)
+{
+    struct qfs_options options;
+    char *path;
+    if (own_options(generation, shelf->options, &options, &path) < 0)
+        return qfs_fail_memory(error);
+    const struct qfs_summary *summary = generation->summary;
+    int rc = qfs_source_open_known(generation->found.path, &options, shelf->engine,
+                                   summary ? summary->views : NULL, summary ? summary->nviews : 0,
+                                   ret_source, error);
+    free(path);
+    return rc;
+}
+
+static struct qfs_disk *disk_of(const struct qfs_shelf *shelf)
+{
+    return shelf->engine && !shelf->options->verify_source ? qfs_engine_disk(shelf->engine) : NULL;
+}
+
+static int key_of(const struct qfs_generation *generation, const struct qfs_shelf *shelf,
+                  struct qfs_digest *ret_key)
+{
+    struct qfs_options options;
+    char *path;
+    if (own_options(generation, shelf->options, &options, &path) < 0)
+        return -ENOMEM;
+    *ret_key = qfs_summary_key(generation->found.path, generation->number, &options);
+    free(path);
+    return 0;
+}
+
+struct qfs_summary *qfs_generation_kept(struct qfs_generation *generation, struct qfs_shelf *shelf)
+{
+    struct qfs_disk *disk = disk_of(shelf);
+    struct qfs_digest key;
+    if (!disk || generation->afresh || key_of(generation, shelf, &key) < 0)
+        return NULL;
+    return qfs_summary_load(disk, key);
+}
+
+int qfs_generation_plan(struct qfs_generation *generation, struct qfs_shelf *shelf, bool keep,
+                        struct qfs_summary **ret_summary, struct qfs_error *error)
+{
+    struct qfs_disk *disk = disk_of(shelf);
+    struct qfs_source *source;
+    struct qfs_digest key;
+    if (key_of(generation, shelf, &key) < 0)
+        return qfs_fail_memory(error);
+    int rc = open_source(generation, shelf, &source, error);
+    if (rc < 0)
+        return rc;
+    rc = qfs_summary_of(source, ret_summary, error);
+    /* What an adapter's views are depends on another model's files too, what views of one's own are on
+     * matrices that may lie anywhere. */
+    if (rc == 0 && disk && !keep && !shelf->options->no_fill && !(*ret_summary)->adapter &&
+        !source->own.count)
+        qfs_summary_store(disk, key, *ret_summary);
+    if (rc == 0 && keep) {
+        pthread_mutex_lock(&shelf->lock);
+        put_on(shelf, generation, source);
+        pthread_mutex_unlock(&shelf->lock);
+    } else {
+        qfs_source_unref(source);
+    }
+    return rc;
+}
+
+/* A reference to the open source; opened if need be. */
+static int get_source(struct qfs_generation *generation, struct qfs_shelf *shelf,
+                      struct qfs_source **ret_source, struct qfs_error *error)
+{
+    struct qfs_source *source = NULL;
+    int rc = 0;
+    pthread_mutex_lock(&shelf->opening);
+    pthread_mutex_lock(&shelf->lock);
+    if (generation->source) {
+        source = qfs_source_ref(take_off(shelf, generation));
+        put_on(shelf, generation, source);
+    }
+    pthread_mutex_unlock(&shelf->lock);
+    if (!source && (rc = open_source(generation, shelf, &source, error)) == 0) {
+        pthread_mutex_lock(&shelf->lock);
+        put_on(shelf, generation, qfs_source_ref(source));
+        pthread_mutex_unlock(&shelf->lock);
+    }
+    pthread_mutex_unlock(&shelf->opening);
+    if (rc == 0)
+        *ret_source = source;
+    return rc;
+}
+
+int qfs_generation_view(struct qfs_generation *generation, struct qfs_shelf *shelf, size_t index,
+                        struct qfs_view **ret_view, struct qfs_error *error)
+{
+    struct qfs_source *source = NULL;
+    int rc = get_source(generation, shelf, &source, error);
+    if (rc < 0)
+        return rc;
+    if (qfs_source_count(source) != generation->summary->nviews)
+        rc = qfs_fail(error, ESTALE, "%s: is not what was kept of it; it is looked at again",
+                      generation->found.path);
+    else
+        rc = qfs_view_open_at(source, index, ret_view, error); /* the view holds the source */
+    qfs_source_unref(source);
+    qfs_shelf_tidy(shelf);
+    return rc;
 }

@@ -38,6 +38,14 @@ struct qfs_source_view {
 int qfs_source_open_on(const char *path, const struct qfs_options *options,
                        struct qfs_engine *engine, struct qfs_source **ret_source,
                        struct qfs_error *error) QFS_MUST_USE;
+/* The same where the list of views is known, from an earlier time: they are not planned until they are
+ * opened. One that is not of that size any more is -ESTALE then. `known` NULL: it is not. */
+int qfs_source_open_known(const char *path, const struct qfs_options *options,
+                          struct qfs_engine *engine, const struct qfs_view_info *known,
+                          size_t nknown, struct qfs_source **ret_source,
+                          struct qfs_error *error) QFS_MUST_USE;
+/* Has it views that are open? */
+bool qfs_source_is_used(struct qfs_source *source);
 struct qfs_source *qfs_source_ref(struct qfs_source *source);
 void qfs_source_unref(struct qfs_source *source);
 

@@ -118,7 +118,7 @@ static void *await_hangups(void *tree)
     sigaddset(&hangup, SIGHUP);
     while (sigwait(&hangup, &number) == 0) {
         pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
-        (void)qfs_tree_refresh(tree, true);
+        qfs_tree_refresh(tree, true);
         pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, NULL);
     }
     return NULL;
@@ -237,6 +237,8 @@ static int serve(const struct qfs_mount_options *options, struct qfs_server *ser
         listens = pthread_create(&hangups, NULL, await_hangups, server->tree) == 0;
     }
     rc = qfs_engine_start(server->engine, error);
+    if (rc == 0)
+        rc = qfs_tree_start(server->tree, error);
     if (rc < 0)
         goto out;
     if (parent->fd >= 0) {
@@ -282,8 +284,7 @@ static int mount_and_serve(const struct qfs_mount_options *options, struct paren
     server.numbers.mountpoint = options->mountpoint;
     int rc = qfs_engine_open(&views, &server.engine, error);
     if (rc == 0)
-        rc = qfs_tree_open(options->source, options->mountpoint, &views, server.engine,
-                           &server.tree, error);
+        rc = qfs_tree_open(options, &views, server.engine, &server.tree, error);
     if (rc == 0) {
         struct qfs_names *names = qfs_tree_get(server.tree);
         if (names->nnodes < 2)

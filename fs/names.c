@@ -93,8 +93,10 @@ struct qfs_names *qfs_names_new(struct qfs_generation *const *models, size_t nmo
         if (summary && is_newer(&summary->mtime, &names->mtime))
             names->mtime = summary->mtime;
     }
-    names->nodes[names->nnodes++] = (struct qfs_node){
-        .ino = QFS_ROOT_INO, .name = "", .model = nmodels == 1 ? models[0] : NULL};
+    names->nodes[names->nnodes++] =
+        (struct qfs_node){.ino = QFS_ROOT_INO,
+                          .name = "",
+                          .model = nmodels == 1 && models[0]->summary ? models[0] : NULL};
     return names;
 }
 
@@ -127,6 +129,7 @@ static bool add(struct qfs_names *names, struct qfs_node node)
     uint32_t *place = name_place(names, node.parent, node.name);
     if (*place != QFS_NO_NODE)
         return false;
+    node.guessed = node.model && !node.model->summary;
     node.ino = ino_of(&node, &names->nodes[node.parent]);
     names->nodes[node.parent].nchildren++;
     *place = names->nnodes;
@@ -156,6 +159,13 @@ bool qfs_names_view(struct qfs_names *names, uint32_t parent, const char *name,
                                         .model = model,
                                         .view = view,
                                         .size = model->summary->views[view].size});
+}
+
+bool qfs_names_guess(struct qfs_names *names, uint32_t parent, const char *name,
+                     struct qfs_generation *model)
+{
+    return add(names, (struct qfs_node){
+                          .name = name, .kind = QFS_NODE_VIEW, .parent = parent, .model = model});
 }
 
 static bool add_data(struct qfs_names *names, uint32_t parent, const char *name,
@@ -262,7 +272,7 @@ void qfs_node_stat(const struct qfs_names *names, const struct qfs_node *node,
         [QFS_NODE_TEXT] = S_IFREG,
     };
     const struct qfs_generation *model = node->model;
-    struct timespec time = model && model->summary ? model->summary->mtime : names->mtime;
+    struct timespec time = model && !node->guessed ? model->summary->mtime : names->mtime;
     mode_t mode = model ? model->mode : 0444;
     if (node->kind == QFS_NODE_DIR)
         mode |= (mode & 0444) >> 2;

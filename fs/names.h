@@ -33,6 +33,7 @@ struct qfs_node {
     struct qfs_generation
         *model;       /* whose rights and time the node has; NULL: of a folder of many */
     size_t view;      /* VIEW: index in the model's summary */
+    bool guessed;     /* the model was not known: it may turn out not to have this */
     const char *data; /* LINK: its target; TEXT: its content */
     uint64_t size;
     bool hidden; /* found by its name, and not listed */
@@ -49,7 +50,9 @@ struct qfs_names {
     size_t nmodels;
     uint64_t nviews, size; /* of all models */
     struct timespec mtime; /* of the newest model: a folder's of many */
-    bool failed;           /* out of memory while being built */
+    const struct qfs_summary
+        *likely; /* of another model; what one not known may be like. Or NULL */
+    bool failed; /* out of memory while being built */
 };
 
 /* -- building: one thread. What is added is copied. Running out of memory is sticky and told at the end.
@@ -64,6 +67,9 @@ uint32_t qfs_names_dir(struct qfs_names *names, uint32_t parent, const char *nam
 /* False: the name is taken, or cannot be one. */
 bool qfs_names_view(struct qfs_names *names, uint32_t parent, const char *name,
                     struct qfs_generation *model, size_t view);
+/* A view of a model that is not known yet. */
+bool qfs_names_guess(struct qfs_names *names, uint32_t parent, const char *name,
+                     struct qfs_generation *model);
 bool qfs_names_link(struct qfs_names *names, uint32_t parent, const char *name,
                     struct qfs_generation *model, const char *target);
 bool qfs_names_text(struct qfs_names *names, uint32_t parent, const char *name,

@@ -167,7 +167,7 @@ static int add_model(struct qfs_names *names, uint32_t root, const struct shelf 
     struct qfs_ollama_view *views = qfs_arena_array(&arena, summary->nviews, sizeof(*views));
     struct qfs_ollama_model model = {
         .name = summary->name,
-        .publisher = shelf->clash ? shelf->model->publisher : NULL,
+        .publisher = shelf->clash ? shelf->model->found.publisher : NULL,
         .arch = summary->architecture,
         .nparams = summary->nweights,
         .mountpoint = mount->mountpoint,

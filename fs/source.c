@@ -64,9 +64,9 @@ static char *copied(struct qfs_source *source, const char *string)
     return string ? qfs_arena_string(&source->arena, string) : NULL;
 }
 
-int qfs_source_open_on(const char *path, const struct qfs_options *options,
-                       struct qfs_engine *engine, struct qfs_source **ret_source,
-                       struct qfs_error *error)
+int qfs_source_open_known(const char *path, const struct qfs_options *options,
+                          struct qfs_engine *engine, const struct qfs_view_info *known,
+                          size_t nknown, struct qfs_source **ret_source, struct qfs_error *error)
 {
     static const struct qfs_options no_options;
     struct qfs_source *source = calloc(1, sizeof(*source));
@@ -77,6 +77,8 @@ int qfs_source_open_on(const char *path, const struct qfs_options *options,
     pthread_mutex_init(&source->lock, NULL);
     source->refs = 1;
     source->given_engine = engine;
+    source->known = known;
+    source->nknown = nknown;
     source->options = *options;
     source->options.types = copied(source, options->types);
     source->options.views = copied(source, options->views);
@@ -112,8 +114,16 @@ int qfs_source_open_on(const char *path, const struct qfs_options *options,
         source_free(source);
         return rc;
     }
+    source->known = NULL; /* borrowed until now */
     *ret_source = source;
     return 0;
+}
+
+int qfs_source_open_on(const char *path, const struct qfs_options *options,
+                       struct qfs_engine *engine, struct qfs_source **ret_source,
+                       struct qfs_error *error)
+{
+    return qfs_source_open_known(path, options, engine, NULL, 0, ret_source, error);
 }
 
 int qfs_source_open(const char *path, const struct qfs_options *options,
@@ -128,6 +138,14 @@ struct qfs_source *qfs_source_ref(struct qfs_source *source)
     source->refs++;
     pthread_mutex_unlock(&source->lock);
     return source;
+}
+
+bool qfs_source_is_used(struct qfs_source *source)
+{
+    pthread_mutex_lock(&source->lock);
+    bool used = source->refs > 1;
+    pthread_mutex_unlock(&source->lock);
+    return used;
 }
 
 void qfs_source_unref(struct qfs_source *source)
@@ -256,6 +274,8 @@ int qfs_image_get(struct qfs_source *source, size_t index, struct qfs_image **re
     pthread_mutex_lock(&source->lock);
     if (!view->image) {
         rc = qfs_source_plan(source, view, &plan, error);
+        if (rc == 0 && plan->size != view->info.size)
+            rc = qfs_fail(error, ESTALE, "%s: is not of the size that it had", view->info.name);
         if (rc == 0)
             rc = qfs_image_build(source, index, plan, &view->image, error);
         if (rc < 0)

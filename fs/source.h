@@ -21,7 +21,9 @@ struct qfs_source {
     struct qfs_own_views own;
     struct qfs_source_view *views;
     size_t nviews, capacity;
-    struct qfs_engine *given_engine; /* borrowed */
+    struct qfs_engine *given_engine;   /* borrowed */
+    const struct qfs_view_info *known; /* while it is opened: what is known of its views; or NULL */
+    size_t nknown;
 
     pthread_mutex_t lock;      /* guards what follows and what names it in image.h */
     struct qfs_engine *engine; /* own, NULL until it is needed */

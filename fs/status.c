@@ -89,6 +89,15 @@ static void add_mount(cJSON *to, const struct qfs_mount_numbers *n)
     cJSON *group = add_group(to, "mount", numbers, QFS_COUNT(numbers));
     if (!group)
         return;
+    const struct number models[] = {
+        {"found", n->tree.models},
+        {"broken", n->tree.broken},
+        {"not_looked_into", n->tree.unknown},
+        {"planned", n->tree.planned},
+        {"known_from_cache", n->tree.kept},
+        {"open", n->tree.open_sources},
+    };
+    add_group(to, "models", models, QFS_COUNT(models));
     cJSON_AddStringToObject(group, "source", n->source);
     cJSON_AddStringToObject(group, "mountpoint", n->mountpoint);
     if (n->log_lines)

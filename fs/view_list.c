@@ -218,6 +218,44 @@ struct listed {
     bool own;
 };
 
+/* What is known of the view already: the next one of those, if it is of that name and type. */
+static const struct qfs_view_info *known_view(const struct qfs_source *source,
+                                              const struct listed *file, uint32_t part)
+{
+    const struct qfs_view_info *known = &source->known[source->nviews];
+    size_t stem = strlen(file->stem), type = strlen(file->type);
+    char number[16] = "";
+    if (source->nviews >= source->nknown || strncmp(known->name, file->stem, stem) != 0 ||
+        strncmp(known->type, file->type, type) != 0)
+        return NULL;
+    if (known->type[type]) /* a part of a set */
+        snprintf(number, sizeof(number), "-%05u-of-", part + 1);
+    return qfs_starts_with(known->type + type, number) && (*number || !known->type[type]) ? known
+                                                                                          : NULL;
+}
+
+/* Takes over what is known of a view instead of planning it. */
+static int list_known(struct qfs_source *source, const struct listed *file, uint32_t part,
+                      uint32_t *ret_nparts, struct qfs_error *error)
+{
+    const struct qfs_view_info *known = known_view(source, file, part);
+    struct qfs_source_view *view = &source->views[source->nviews];
+    if (!known) /* this build cannot make it */
+        return 0;
+    const char *number = known->type + strlen(file->type);
+    if (*number && !known->refused)
+        *ret_nparts = view->nparts = (uint32_t)strtoul(number + strlen("-00001-of-"), NULL, 10);
+    view->info = *known;
+    view->info.name = qfs_arena_string(&source->arena, known->name);
+    view->info.type = qfs_arena_string(&source->arena, known->type);
+    if (known->refused)
+        view->info.refused = qfs_arena_string(&source->arena, known->refused);
+    if (!view->info.name || !view->info.type || (known->refused && !view->info.refused))
+        return qfs_fail_memory(error);
+    source->nviews++;
+    return 0;
+}
+
 /* Fills in the next view, part `part` of what `file` says, unless this build cannot make it.
  * *ret_nparts: of the set that it is one of. */
 static int list_view(struct qfs_source *source, const struct listed *file, uint32_t part,
@@ -234,6 +272,8 @@ static int list_view(struct qfs_source *source, const struct listed *file, uint3
     view->options = file->options;
     view->own = file->own;
     view->part = part;
+    if (source->known)
+        return list_known(source, file, part, ret_nparts, error);
     int rc = qfs_source_plan(source, view, &plan, &reason);
     if (rc == -ENOMEM)
         return qfs_fail_memory(error);

@@ -67,10 +67,37 @@ int qfs_view_compare(struct qfs_view *view, const char *path,
                      struct qfs_error *error) QFS_MUST_USE;
 void qfs_comparison_free(struct qfs_comparison *comparison);
 
+/* -- folders of models ------------------------------------------------------------------------ */
+
+/* One of them. Valid during the call that is given it. */
+struct qfs_tree_model {
+    const char *path, *publisher, *name;
+    const char *broken;                /* NULL, or why it cannot be shown */
+    const struct qfs_view_info *views; /* refused ones too */
+    size_t nviews;
+};
+
+/* True if `path` is a folder of models and not a model itself. */
+bool qfs_is_tree(const char *path);
+/* Calls `each` for every model below `root`, in order; not 0 ends it. What is kept in the cache is not
+ * planned again. `options` may be NULL. */
+int qfs_tree_list(const char *root, const struct qfs_options *options,
+                  int (*each)(void *arg, const struct qfs_tree_model *model), void *arg,
+                  struct qfs_error *error) QFS_MUST_USE;
+
 /* -- mount ------------------------------------------------------------------------------------ */
 
+/* Which names a mount shows. */
+enum qfs_layout {
+    QFS_LAYOUT_AUTO, /* flat for a model, tree for a folder of models */
+    QFS_LAYOUT_FLAT, /* NAME-TYPE.gguf */
+    QFS_LAYOUT_TREE, /* PUBLISHER/NAME-TYPE/NAME-TYPE.gguf with its projector beside it */
+    QFS_LAYOUT_HUB,  /* llama.cpp's own cache: models--PUBLISHER--NAME/snapshots/… */
+};
+
 struct qfs_mount_options {
-    const char *source, *mountpoint;
+    const char *source, *mountpoint; /* a source, or a folder of many */
+    enum qfs_layout layout;
     struct qfs_options views; /* `warn` is set by the mount itself */
     bool foreground;          /* serve from the calling process, log to stderr */
     bool allow_other;         /* other users too; permissions are those of the source's files */
