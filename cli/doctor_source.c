@@ -65,8 +65,7 @@ static void look_around(struct doctor_report *report, const char *path)
 {
     DIR *dir = opendir(path);
     struct dirent *entry;
-    size_t models = 0, weights = 0;
-    char first[1024] = "", below[4096];
+    size_t weights = 0;
     if (!dir) {
         if (errno == EACCES)
             doctor_say(report, DOCTOR_NOTE, "source", "ask its owner for access",
@@ -79,18 +78,9 @@ static void look_around(struct doctor_report *report, const char *path)
             continue;
         report_sign(report, path, name);
         weights += fnmatch("*.safetensors", name, 0) == 0 || fnmatch("*.bin", name, 0) == 0;
-        snprintf(below, sizeof(below), "%s/%s", path, name);
-        if (has_file(below, "config.json") || has_file(below, "snapshots")) {
-            if (models++ == 0)
-                snprintf(first, sizeof(first), "%s", name);
-        }
     }
     closedir(dir);
-    if (models)
-        doctor_say(report, DOCTOR_NOTE, "source", "name one of them",
-                   "%s: a folder that holds %zu model%s, %s for one", path, models,
-                   models == 1 ? "" : "s", first);
-    else if (weights && !has_file(path, "config.json"))
+    if (weights && !has_file(path, "config.json"))
         doctor_say(report, DOCTOR_NOTE, "source",
                    "download config.json and the tokenizer's files of the same repository into it",
                    "%s: has weights and no config.json", path);
@@ -132,6 +122,38 @@ static void report_refused(struct doctor_report *report, const struct qfs_source
                    "%zu are refused for other reasons", refused - imatrix);
 }
 
+struct tree_counts {
+    struct doctor_report *report;
+    size_t models, broken, views;
+};
+
+static int count_model(void *arg, const struct qfs_tree_model *model)
+{
+    struct tree_counts *counts = arg;
+    counts->models++;
+    if (model->broken) {
+        counts->broken++;
+        doctor_say(counts->report, DOCTOR_NOTE, "source", "quantfs doctor on that one says more",
+                   "%s is not shown: %s", model->path, model->broken);
+    }
+    for (size_t i = 0; i < model->nviews; i++)
+        counts->views += !model->views[i].refused;
+    return 0;
+}
+
+static void report_tree(struct doctor_report *report, struct cli_settings *settings,
+                        const char *path)
+{
+    struct tree_counts counts = {.report = report};
+    struct qfs_error error = {0};
+    if (qfs_tree_list(path, &settings->views, count_model, &counts, &error) < 0)
+        doctor_say(report, DOCTOR_BAD, "source", NULL, "%s", error.text);
+    else
+        doctor_say(report, counts.models > counts.broken ? DOCTOR_OK : DOCTOR_BAD, "source", NULL,
+                   "%s: a folder of %zu models, %zu of them with %zu views that can be read", path,
+                   counts.models, counts.models - counts.broken, counts.views);
+}
+
 void doctor_source(struct doctor_report *report, struct cli_settings *settings, const char *path)
 {
     struct qfs_source *source;
@@ -140,6 +162,10 @@ void doctor_source(struct doctor_report *report, struct cli_settings *settings, 
     char total[32];
     size_t served = 0;
     uint64_t bytes = 0;
+    if (qfs_is_tree(path)) {
+        report_tree(report, settings, path);
+        return;
+    }
     if (qfs_source_open(path, &settings->views, &source, &error) < 0) {
         doctor_say(report, DOCTOR_BAD, "source", NULL, "%s", error.text);
         look_around(report, path);

@@ -49,17 +49,20 @@ found() { # found STATE WORDS SOURCE: the doctor says so of SOURCE
 found = json.load(sys.stdin)["findings"]
 sys.exit(not any(f["state"] == sys.argv[1] and sys.argv[2] in f["text"] + f.get("todo", "") for f in found))' "$1" "$2"
 }
-mkdir "$work/sick" "$work/sick/lfs" "$work/sick/half"
+mkdir "$work/healthy" "$work/sick" "$work/sick/lfs" "$work/sick/half"
 cp "$model/config.json" "$work/sick/lfs"
 cp "$model/config.json" "$work/sick/half"
 printf 'version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n' >"$work/sick/lfs/model.safetensors"
 : >"$work/sick/half/model.safetensors.incomplete"
+cp -r "$model" "$work/healthy/one"
+cp -r "$work/sick/half" "$work/healthy/half"
 t 'doctor: a model' found ok 'architecture llama' "$model"
 t 'doctor: no importance matrix' found note 'importance matrix' "$model"
 t 'doctor: nothing there' found bad 'no such directory' "$work/nowhere"
 t 'doctor: Git LFS' found note 'git lfs pull' "$work/sick/lfs"
 t 'doctor: half a download' found note 'not finished' "$work/sick/half"
-t 'doctor: a folder of models' found note 'holds 2 models' "$work/sick"
+t 'doctor: a folder of models' found ok 'a folder of 2 models' "$work/healthy"
+t 'doctor: one of them cannot be shown' found note 'is not shown' "$work/healthy"
 
 complete() { # complete WORD…: what bash completion offers for the last of these words
     PATH=$(dirname "$quantfs"):$PATH bash -c 'source "$0"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _quantfs; printf "%s\n" "${COMPREPLY[@]}"' \
