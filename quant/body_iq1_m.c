@@ -3,7 +3,7 @@
  * a half. */
 #include "iq1_search.h"
 
-qfs_quantize_fn QFS_KERNEL(quantize_iq1_m);
+LANE_KERNEL qfs_quantize_fn QFS_KERNEL(quantize_iq1_m);
 
 enum { SUB = 16, NSUB = 16, BLOCK_BYTES = 56, LOW = 0, HIGH = 32, SCALES = 48, TOGETHER = 2 };
 
@@ -15,13 +15,13 @@ struct work {
     int32_t digits[NSUB][2][QFS_LANES], shift[NSUB][2][QFS_LANES], code[NSUB][QFS_LANES];
 };
 
-_Static_assert(sizeof(struct work) <= QFS_SCRATCH_SIZE, "a tile fits in the scratch");
+_Static_assert(sizeof(struct work) <= LANE_SCRATCH_SIZE, "a tile fits in the scratch");
 
 /* Each half of a sub-block has its own shift. With levels one apart, a half's sums for the split
  * (i1, i2) are
  *     qx = total_x * v[2] - (sum_x[i1] + sum_x[i2])
  *     q2 = total_w * v[2]^2 + sum_w[i1] * (v[0]^2 - v[1]^2) + sum_w[i2] * (v[1]^2 - v[2]^2). */
-static const float first_factor[2] = {0.75f, 1.25f}, last_factor[2] = {-1.25f, -0.75f};
+LANE_TABLE float first_factor[2] = {0.75f, 1.25f}, last_factor[2] = {-1.25f, -0.75f};
 
 struct half {
     lf total_x[2], total_w[2]; /* by shift: times v[2], times v[2]^2 */
@@ -207,8 +207,8 @@ LANE_FN void block_pack(const struct work *work, int b, uint16_t half, bool zero
     memcpy(block + SCALES, words, sizeof(words));
 }
 
-void QFS_KERNEL(quantize_iq1_m)(const float *x, void *blocks, int64_t nrows, int64_t row_size,
-                                const float *imatrix, void *scratch)
+LANE_KERNEL void QFS_KERNEL(quantize_iq1_m)(const float *x, void *blocks, int64_t nrows,
+                                            int64_t row_size, const float *imatrix, void *scratch)
 {
     struct work *work = (struct work *)scratch;
     struct iq1_tile *tile = &work->tile;

@@ -2,7 +2,7 @@
  * group of 8), 8 words of a sub-block's high bits (3 a point), 3-bit scale and shift. */
 #include "iq1_search.h"
 
-qfs_quantize_fn QFS_KERNEL(quantize_iq1_s);
+LANE_KERNEL qfs_quantize_fn QFS_KERNEL(quantize_iq1_s);
 
 enum { SUB = 32, NSUB = 8, BLOCK_BYTES = 50, LOW = 2, WORDS = 34, TOGETHER = 2 };
 
@@ -11,7 +11,7 @@ struct work {
     struct iq1_band band[TOGETHER];
 };
 
-_Static_assert(sizeof(struct work) <= QFS_SCRATCH_SIZE, "a tile fits in the scratch");
+_Static_assert(sizeof(struct work) <= LANE_SCRATCH_SIZE, "a tile fits in the scratch");
 
 /* Sums of a split (i1, i2) are a part of i1, a part of i2, and in between (sum[i2] - sum[i1]) times
  * the middle level, an eighth up or down. By [shift]. */
@@ -152,8 +152,8 @@ LANE_FN void block_pack(const struct iq1_tile *tile, int b, uint8_t *block)
     }
 }
 
-void QFS_KERNEL(quantize_iq1_s)(const float *x, void *blocks, int64_t nrows, int64_t row_size,
-                                const float *imatrix, void *scratch)
+LANE_KERNEL void QFS_KERNEL(quantize_iq1_s)(const float *x, void *blocks, int64_t nrows,
+                                            int64_t row_size, const float *imatrix, void *scratch)
 {
     struct work *work = (struct work *)scratch;
     struct iq1_tile *tile = &work->tile;

@@ -2,11 +2,11 @@
  * signs, the points' ninth and tenth bits, 16 four-bit scales. */
 #include "iq2_search.h"
 
-qfs_quantize_fn QFS_KERNEL(quantize_iq2_s);
+LANE_KERNEL qfs_quantize_fn QFS_KERNEL(quantize_iq2_s);
 
 enum { NSUBS = 16, BLOCK_BYTES = 82 };
 
-static const struct iq2_rule rule = {
+LANE_TABLE struct iq2_rule rule = {
     .grid = QFS_GRID_IQ2_S,
     .groups = 2,
     .reach = 9,
@@ -32,8 +32,8 @@ LANE_FN void pack(int b, struct iq2_tile *tile, uint8_t *block)
         block[74 + sub / 2] = (uint8_t)(codes[sub] | codes[sub + 1] << 4);
 }
 
-void QFS_KERNEL(quantize_iq2_s)(const float *x, void *blocks, int64_t nrows, int64_t row_size,
-                                const float *imatrix, void *scratch)
+LANE_KERNEL void QFS_KERNEL(quantize_iq2_s)(const float *x, void *blocks, int64_t nrows,
+                                            int64_t row_size, const float *imatrix, void *scratch)
 {
     iq2_quantize(&rule, pack, BLOCK_BYTES, x, blocks, nrows, row_size, imatrix, scratch);
 }

@@ -2,11 +2,11 @@
  * each 8 weights, 16 four-bit scales. */
 #include "iq2_search.h"
 
-qfs_quantize_fn QFS_KERNEL(quantize_iq2_xs);
+LANE_KERNEL qfs_quantize_fn QFS_KERNEL(quantize_iq2_xs);
 
 enum { NSUBS = 16, BLOCK_BYTES = 74 };
 
-static const struct iq2_rule rule = {
+LANE_TABLE struct iq2_rule rule = {
     .grid = QFS_GRID_IQ2_XS,
     .groups = 2,
     .reach = 9,
@@ -31,8 +31,8 @@ LANE_FN void pack(int b, struct iq2_tile *tile, uint8_t *block)
         block[66 + sub / 2] = (uint8_t)(codes[sub] | codes[sub + 1] << 4);
 }
 
-void QFS_KERNEL(quantize_iq2_xs)(const float *x, void *blocks, int64_t nrows, int64_t row_size,
-                                 const float *imatrix, void *scratch)
+LANE_KERNEL void QFS_KERNEL(quantize_iq2_xs)(const float *x, void *blocks, int64_t nrows,
+                                             int64_t row_size, const float *imatrix, void *scratch)
 {
     iq2_quantize(&rule, pack, BLOCK_BYTES, x, blocks, nrows, row_size, imatrix, scratch);
 }

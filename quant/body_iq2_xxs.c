@@ -2,11 +2,11 @@
  * (a byte for 8 weights) and 32 bits of four times seven signs and a four-bit scale. */
 #include "iq2_search.h"
 
-qfs_quantize_fn QFS_KERNEL(quantize_iq2_xxs);
+LANE_KERNEL qfs_quantize_fn QFS_KERNEL(quantize_iq2_xxs);
 
 enum { NSUBS = 8, BLOCK_BYTES = 66 };
 
-static const struct iq2_rule rule = {
+LANE_TABLE struct iq2_rule rule = {
     .grid = QFS_GRID_IQ2_XXS,
     .groups = 4,
     .reach = 6,
@@ -35,8 +35,8 @@ LANE_FN void pack(int b, struct iq2_tile *tile, uint8_t *block)
     }
 }
 
-void QFS_KERNEL(quantize_iq2_xxs)(const float *x, void *blocks, int64_t nrows, int64_t row_size,
-                                  const float *imatrix, void *scratch)
+LANE_KERNEL void QFS_KERNEL(quantize_iq2_xxs)(const float *x, void *blocks, int64_t nrows,
+                                              int64_t row_size, const float *imatrix, void *scratch)
 {
     iq2_quantize(&rule, pack, BLOCK_BYTES, x, blocks, nrows, row_size, imatrix, scratch);
 }

@@ -2,7 +2,7 @@
  * of grid points (one a group of 4), 32 bytes of signs, 4 bytes of 4-bit scales. */
 #include "iq3_search.h"
 
-qfs_quantize_fn QFS_KERNEL(quantize_iq3_s);
+LANE_KERNEL qfs_quantize_fn QFS_KERNEL(quantize_iq3_s);
 
 enum { BLOCK_BYTES = 110, LOW = 2, HIGH = 66, SIGNS = 74, SCALES = 106 };
 
@@ -33,8 +33,8 @@ LANE_FN void block_pack(const struct qfs_grid *grid, struct iq3_tile *tile, int 
         f16_store(block, d * 1.033f);
 }
 
-void QFS_KERNEL(quantize_iq3_s)(const float *x, void *blocks, int64_t nrows, int64_t row_size,
-                                const float *imatrix, void *scratch)
+LANE_KERNEL void QFS_KERNEL(quantize_iq3_s)(const float *x, void *blocks, int64_t nrows,
+                                            int64_t row_size, const float *imatrix, void *scratch)
 {
     static const struct iq3_rule rule = {.ntries = 19, .middle = 9};
     iq3_quantize(&rule, qfs_grid_get(QFS_GRID_IQ3_S), block_pack, BLOCK_BYTES, x, (uint8_t *)blocks,

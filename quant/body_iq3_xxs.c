@@ -3,7 +3,7 @@
  * 4-bit scale. */
 #include "iq3_search.h"
 
-qfs_quantize_fn QFS_KERNEL(quantize_iq3_xxs);
+LANE_KERNEL qfs_quantize_fn QFS_KERNEL(quantize_iq3_xxs);
 
 enum { BLOCK_BYTES = 98, POINTS = 2, WORDS = 66 };
 
@@ -28,8 +28,8 @@ LANE_FN void block_pack(const struct qfs_grid *grid, struct iq3_tile *tile, int 
     }
 }
 
-void QFS_KERNEL(quantize_iq3_xxs)(const float *x, void *blocks, int64_t nrows, int64_t row_size,
-                                  const float *imatrix, void *scratch)
+LANE_KERNEL void QFS_KERNEL(quantize_iq3_xxs)(const float *x, void *blocks, int64_t nrows,
+                                              int64_t row_size, const float *imatrix, void *scratch)
 {
     static const struct iq3_rule rule = {
         .ntries = 31, .middle = 15, .dead = 1e-8f, .even_signs = true, .keep_on_grid = true};

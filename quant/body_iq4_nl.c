@@ -5,7 +5,7 @@
 
 #include "quantfs/kernels.h"
 
-qfs_quantize_fn QFS_KERNEL(quantize_iq4_nl);
+LANE_KERNEL qfs_quantize_fn QFS_KERNEL(quantize_iq4_nl);
 
 enum { BLOCK_BYTES = 18 };
 
@@ -37,19 +37,19 @@ LANE_FN void blocks_quantize(const float *x, const float *imatrix, uint8_t *bloc
     }
 }
 
-static void plain_blocks_quantize(const float *x, uint8_t *blocks)
+LANE_STATIC void plain_blocks_quantize(const float *x, uint8_t *blocks)
 {
     blocks_quantize(x, NULL, blocks);
 }
 
-static void weighted_blocks_quantize(const float *x, const float *imatrix, uint8_t *blocks)
+LANE_STATIC void weighted_blocks_quantize(const float *x, const float *imatrix, uint8_t *blocks)
 {
     blocks_quantize(x, imatrix, blocks);
 }
 
 /* Blocks or importances that do not stand in one piece are brought together in `scratch`. */
-static void weighted_blocks_each(const float *x, uint8_t *blocks, int64_t count, int64_t row_size,
-                                 const float *imatrix, void *scratch)
+LANE_STATIC void weighted_blocks_each(const float *x, uint8_t *blocks, int64_t count,
+                                      int64_t row_size, const float *imatrix, void *scratch)
 {
     enum { TILE = QFS_LANES * IQ4_SUB };
     float *tile = (float *)scratch, *tile_imatrix = tile + TILE;
@@ -74,8 +74,8 @@ static void weighted_blocks_each(const float *x, uint8_t *blocks, int64_t count,
     }
 }
 
-void QFS_KERNEL(quantize_iq4_nl)(const float *x, void *blocks, int64_t nrows, int64_t row_size,
-                                 const float *imatrix, void *scratch)
+LANE_KERNEL void QFS_KERNEL(quantize_iq4_nl)(const float *x, void *blocks, int64_t nrows,
+                                             int64_t row_size, const float *imatrix, void *scratch)
 {
     const int64_t count = nrows * (row_size / IQ4_SUB);
     if (imatrix)

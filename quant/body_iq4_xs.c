@@ -7,7 +7,7 @@
 
 #include "quantfs/kernels.h"
 
-qfs_quantize_fn QFS_KERNEL(quantize_iq4_xs);
+LANE_KERNEL qfs_quantize_fn QFS_KERNEL(quantize_iq4_xs);
 
 enum { NSUB = 8, BLOCK_BYTES = 136, QS = 8 };
 enum { TILE_BLOCKS = QFS_LANES, TILE_SUBS = TILE_BLOCKS * NSUB };
@@ -34,7 +34,7 @@ LANE_FN void tile_search(const float *x, int count, const float *imatrix, float 
     }
 }
 
-static void block_finish(const float *x, const float *scale, uint8_t *block)
+LANE_STATIC void block_finish(const float *x, const float *scale, uint8_t *block)
 {
     float max = 0, max_magnitude = 0;
     for (int j = 0; j < NSUB; j++) {
@@ -61,8 +61,8 @@ static void block_finish(const float *x, const float *scale, uint8_t *block)
     memcpy(block + 2, &high, sizeof(high));
 }
 
-void QFS_KERNEL(quantize_iq4_xs)(const float *x, void *blocks, int64_t nrows, int64_t row_size,
-                                 const float *imatrix, void *scratch)
+LANE_KERNEL void QFS_KERNEL(quantize_iq4_xs)(const float *x, void *blocks, int64_t nrows,
+                                             int64_t row_size, const float *imatrix, void *scratch)
 {
     const int64_t nblocks = nrows * (row_size / SUPER_BLOCK);
     float *tile = (float *)scratch, *tile_imatrix = tile + TILE_BLOCKS * SUPER_BLOCK;

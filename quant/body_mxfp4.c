@@ -5,14 +5,14 @@
 
 #include "quantfs/kernels.h"
 
-qfs_quantize_fn QFS_KERNEL(quantize_mxfp4);
+LANE_KERNEL qfs_quantize_fn QFS_KERNEL(quantize_mxfp4);
 
 enum { BLOCK = 32, BLOCK_BYTES = 17 };
 
 /* floor(log2f(amax)) - 2 + 127 as a byte, 0 for 0, as the reference computes it: log2f of a float
  * just below 2^k rounds up to k, and does so the earlier the wider floats around k are spaced. The
  * slack is half that spacing, times ln 2, in units of the last place below 2^k. */
-static uint8_t exponent_of(float amax)
+LANE_STATIC uint8_t exponent_of(float amax)
 {
     uint32_t bits;
     if (!(amax > 0))
@@ -30,7 +30,7 @@ static uint8_t exponent_of(float amax)
 }
 
 /* half of 2^(e - 127), the unit of which the magnitudes are 0, 1, 2, 3, 4, 6, 8, 12 */
-static float unit_of(uint8_t e)
+LANE_STATIC float unit_of(uint8_t e)
 {
     const uint32_t bits = e < 2 ? 0x00200000u << e : (uint32_t)(e - 1) << 23;
     float unit;
@@ -51,7 +51,7 @@ LANE_FN li code_of(lf x, const lf *border)
     return li_select(negative, code | li_set(8), code);
 }
 
-static void blocks_quantize(const float *x, uint8_t *blocks)
+LANE_STATIC void blocks_quantize(const float *x, uint8_t *blocks)
 {
     static const float borders[7] = {0.5f, 1.5f, 2.5f, 3.5f, 5, 7, 10};
     float amax[QFS_LANES];
@@ -72,8 +72,8 @@ static void blocks_quantize(const float *x, uint8_t *blocks)
     }
 }
 
-void QFS_KERNEL(quantize_mxfp4)(const float *x, void *blocks, int64_t nrows, int64_t row_size,
-                                const float *imatrix, void *scratch)
+LANE_KERNEL void QFS_KERNEL(quantize_mxfp4)(const float *x, void *blocks, int64_t nrows,
+                                            int64_t row_size, const float *imatrix, void *scratch)
 {
     (void)imatrix;
     small_blocks_each(x, blocks, nrows * (row_size / BLOCK), BLOCK, BLOCK_BYTES, scratch,

@@ -4,7 +4,7 @@
 
 #include "quantfs/kernels.h"
 
-qfs_quantize_fn QFS_KERNEL(quantize_q1_0);
+LANE_KERNEL qfs_quantize_fn QFS_KERNEL(quantize_q1_0);
 
 enum { BLOCK = 128, BLOCK_BYTES = 18, PART = 32 };
 
@@ -20,7 +20,7 @@ LANE_FN void signs_store(const float *x, uint8_t *to)
     }
 }
 
-static void blocks_quantize(const float *x, uint8_t *blocks)
+LANE_STATIC void blocks_quantize(const float *x, uint8_t *blocks)
 {
     lf sum = lf_set(0.f);
     for (int i = 0; i < BLOCK; i += PART) {
@@ -37,8 +37,8 @@ static void blocks_quantize(const float *x, uint8_t *blocks)
     }
 }
 
-void QFS_KERNEL(quantize_q1_0)(const float *x, void *blocks, int64_t nrows, int64_t row_size,
-                               const float *imatrix, void *scratch)
+LANE_KERNEL void QFS_KERNEL(quantize_q1_0)(const float *x, void *blocks, int64_t nrows,
+                                           int64_t row_size, const float *imatrix, void *scratch)
 {
     (void)imatrix;
     small_blocks_each(x, blocks, nrows * (row_size / BLOCK), BLOCK, BLOCK_BYTES, scratch,

@@ -4,11 +4,11 @@
 
 #include "quantfs/kernels.h"
 
-qfs_quantize_fn QFS_KERNEL(quantize_q2_0);
+LANE_KERNEL qfs_quantize_fn QFS_KERNEL(quantize_q2_0);
 
 enum { BLOCK = 64, BLOCK_BYTES = 18 };
 
-static void blocks_quantize(const float *x, uint8_t *blocks)
+LANE_STATIC void blocks_quantize(const float *x, uint8_t *blocks)
 {
     /* a denormal d: the reference's infinities become code 0, the lowest */
     lm huge;
@@ -33,8 +33,8 @@ static void blocks_quantize(const float *x, uint8_t *blocks)
     }
 }
 
-void QFS_KERNEL(quantize_q2_0)(const float *x, void *blocks, int64_t nrows, int64_t row_size,
-                               const float *imatrix, void *scratch)
+LANE_KERNEL void QFS_KERNEL(quantize_q2_0)(const float *x, void *blocks, int64_t nrows,
+                                           int64_t row_size, const float *imatrix, void *scratch)
 {
     (void)imatrix;
     small_blocks_each(x, blocks, nrows * (row_size / BLOCK), BLOCK, BLOCK_BYTES, scratch,

@@ -3,7 +3,7 @@
  * dmin. */
 #include "k_tile.h"
 
-qfs_quantize_fn QFS_KERNEL(quantize_q2_k);
+LANE_KERNEL qfs_quantize_fn QFS_KERNEL(quantize_q2_k);
 
 enum { NSUBS = 16, SUB = 16, NMAX = 3, BLOCK_BYTES = 84, CODES_AT = 16, UNITS_AT = 80 };
 
@@ -62,8 +62,8 @@ LANE_FN void pack(const float *x, const struct k_subs *subs, const struct k_code
         }
 }
 
-void QFS_KERNEL(quantize_q2_k)(const float *x, void *blocks, int64_t nrows, int64_t row_size,
-                               const float *imatrix, void *scratch)
+LANE_KERNEL void QFS_KERNEL(quantize_q2_k)(const float *x, void *blocks, int64_t nrows,
+                                           int64_t row_size, const float *imatrix, void *scratch)
 {
     const struct k_format format = {NSUBS,
                                     {SUB, NMAX, -0.5f, 0.1f, 16, 10, true},

@@ -5,13 +5,13 @@
 
 #include "quantfs/kernels.h"
 
-qfs_quantize_fn QFS_KERNEL(quantize_q3_k);
+LANE_KERNEL qfs_quantize_fn QFS_KERNEL(quantize_q3_k);
 
 enum { BLOCK_BYTES = 110, QS = 32, SCALES = 96, D = 108 };
 enum { PLAIN_GROUPS = SUPER_SUBS / QFS_LANES };
 
 /* Scales 0..63, each in two places of the 12 bytes. */
-static void scales_store(const uint8_t *scale, uint8_t *to)
+LANE_STATIC void scales_store(const uint8_t *scale, uint8_t *to)
 {
     memset(to, 0, 12);
     for (int j = 0; j < 8; j++)
@@ -20,7 +20,7 @@ static void scales_store(const uint8_t *scale, uint8_t *to)
         to[8 + j % 4] |= (uint8_t)(scale[j] >> 4 << 2 * (j / 4));
 }
 
-static void codes_pack(const uint8_t *codes, uint8_t *block)
+LANE_STATIC void codes_pack(const uint8_t *codes, uint8_t *block)
 {
     for (int i = 0; i < 32; i++) {
         uint8_t bits = 0;
@@ -37,8 +37,8 @@ static void codes_pack(const uint8_t *codes, uint8_t *block)
 }
 
 /* Header and codes; for sub-blocks whose rounded scale is zero, codes are there already. */
-static void block_finish(const float *x, uint16_t half, const uint8_t *scale, uint8_t *codes,
-                         uint8_t *block)
+LANE_STATIC void block_finish(const float *x, uint16_t half, const uint8_t *scale, uint8_t *codes,
+                              uint8_t *block)
 {
     const float d = f16_to_float(half);
     memcpy(block + D, &half, sizeof(half));
@@ -53,7 +53,7 @@ static void block_finish(const float *x, uint16_t half, const uint8_t *scale, ui
 
 /* -- without importances ----------------------------------------------------------------------- */
 
-static void plain_header(const float *sub_scale, uint16_t *ret_half, uint8_t *ret_scale)
+LANE_STATIC void plain_header(const float *sub_scale, uint16_t *ret_half, uint8_t *ret_scale)
 {
     float max = 0, max_magnitude = 0;
     for (int j = 0; j < SUPER_SUBS; j++) {
@@ -76,8 +76,8 @@ static void plain_header(const float *sub_scale, uint16_t *ret_half, uint8_t *re
 }
 
 /* Codes as the search left them, where a rounded scale is zero. */
-static void plain_codes(const struct q3_state *groups, uint16_t half, const uint8_t *scale,
-                        uint8_t *codes)
+LANE_STATIC void plain_codes(const struct q3_state *groups, uint16_t half, const uint8_t *scale,
+                             uint8_t *codes)
 {
     const float d = f16_to_float(half);
     for (int j = 0; j < SUPER_SUBS; j++)
@@ -88,7 +88,7 @@ static void plain_codes(const struct q3_state *groups, uint16_t half, const uint
         }
 }
 
-static void plain_block(const float *x, uint8_t *block)
+LANE_STATIC void plain_block(const float *x, uint8_t *block)
 {
     struct q3_state groups[PLAIN_GROUPS];
     float sub_scale[SUPER_SUBS];
@@ -129,7 +129,7 @@ LANE_FN void weighted_search(const float *x, const float *imatrix, float sigma2,
 }
 
 /* `x` has QFS_LANES super-blocks, of which `count` are wanted. */
-static void weighted_tile(const float *x, int count, const float *imatrix, uint8_t *blocks)
+LANE_STATIC void weighted_tile(const float *x, int count, const float *imatrix, uint8_t *blocks)
 {
     struct subs subs = {0};
     float sigma2[TILE_BLOCKS];
@@ -161,8 +161,8 @@ static void weighted_tile(const float *x, int count, const float *imatrix, uint8
     }
 }
 
-void QFS_KERNEL(quantize_q3_k)(const float *x, void *blocks, int64_t nrows, int64_t row_size,
-                               const float *imatrix, void *scratch)
+LANE_KERNEL void QFS_KERNEL(quantize_q3_k)(const float *x, void *blocks, int64_t nrows,
+                                           int64_t row_size, const float *imatrix, void *scratch)
 {
     const int64_t nblocks = nrows * (row_size / SUPER_BLOCK);
     uint8_t *to = (uint8_t *)blocks;

@@ -6,11 +6,11 @@
 
 #include "quantfs/kernels.h"
 
-qfs_quantize_fn QFS_KERNEL(quantize_q4_1);
+LANE_KERNEL qfs_quantize_fn QFS_KERNEL(quantize_q4_1);
 
 enum { BLOCK = 32, BLOCK_BYTES = 20, NMAX = 15 };
 
-static void blocks_quantize(const float *x, uint8_t *blocks)
+LANE_STATIC void blocks_quantize(const float *x, uint8_t *blocks)
 {
     /* a denormal d: the reference's infinities become code 0, as 0 does */
     lm huge;
@@ -54,7 +54,7 @@ LANE_FN void weighted_group(const lf *x, const struct qkx_found *found, uint8_t 
     nibbles_store(codes, codes + 16, blocks + 4, BLOCK_BYTES);
 }
 
-static void weighted_tile_quantize(struct qkx_wave *wave, uint8_t *blocks)
+LANE_STATIC void weighted_tile_quantize(struct qkx_wave *wave, uint8_t *blocks)
 {
     /* from the 27th try on the range is stretched by 0.45 of a step and more */
     const struct qkx_rule rule = {BLOCK, NMAX, -0.9f, 0.05f, 37, 27, false};
@@ -64,8 +64,8 @@ static void weighted_tile_quantize(struct qkx_wave *wave, uint8_t *blocks)
         weighted_group(wave->x[g], &found[g], blocks + g * QFS_LANES * BLOCK_BYTES);
 }
 
-void QFS_KERNEL(quantize_q4_1)(const float *x, void *blocks, int64_t nrows, int64_t row_size,
-                               const float *imatrix, void *scratch)
+LANE_KERNEL void QFS_KERNEL(quantize_q4_1)(const float *x, void *blocks, int64_t nrows,
+                                           int64_t row_size, const float *imatrix, void *scratch)
 {
     if (imatrix)
         weighted_blocks_each(x, blocks, nrows, row_size, imatrix, BLOCK_BYTES, scratch,

@@ -2,7 +2,7 @@
  * two sub-blocks side by side in the nibbles of 32 bytes. */
 #include "k_header.h"
 
-qfs_quantize_fn QFS_KERNEL(quantize_q4_k);
+LANE_KERNEL qfs_quantize_fn QFS_KERNEL(quantize_q4_k);
 
 enum { NSUBS = K_HEADER_SUBS, SUB = 32, NMAX = 15, BLOCK_BYTES = 144 };
 
@@ -25,8 +25,8 @@ LANE_FN void pack(const float *x, const struct k_subs *subs, const struct k_code
     }
 }
 
-void QFS_KERNEL(quantize_q4_k)(const float *x, void *blocks, int64_t nrows, int64_t row_size,
-                               const float *imatrix, void *scratch)
+LANE_KERNEL void QFS_KERNEL(quantize_q4_k)(const float *x, void *blocks, int64_t nrows,
+                                           int64_t row_size, const float *imatrix, void *scratch)
 {
     const struct k_format format = {NSUBS,
                                     {SUB, NMAX, -1.f, 0.1f, 21, 15, false},

@@ -6,11 +6,11 @@
 
 #include "quantfs/kernels.h"
 
-qfs_quantize_fn QFS_KERNEL(quantize_q5_0);
+LANE_KERNEL qfs_quantize_fn QFS_KERNEL(quantize_q5_0);
 
 enum { BLOCK = 32, BLOCK_BYTES = 22, NMAX = 16 };
 
-static void blocks_quantize(const float *x, uint8_t *blocks)
+LANE_STATIC void blocks_quantize(const float *x, uint8_t *blocks)
 {
     /* a denormal d: the reference's infinities become code 0 */
     lm huge;
@@ -57,14 +57,14 @@ LANE_FN void weighted_group(const lf *x, const lf *w, uint8_t *blocks)
     nibbles_store(codes, codes + 16, blocks + 6, BLOCK_BYTES);
 }
 
-static void weighted_tile_quantize(struct qkx_wave *wave, uint8_t *blocks)
+LANE_STATIC void weighted_tile_quantize(struct qkx_wave *wave, uint8_t *blocks)
 {
     for (int g = 0; g < QKX_GROUPS; g++)
         weighted_group(wave->x[g], wave->w[g], blocks + g * QFS_LANES * BLOCK_BYTES);
 }
 
-void QFS_KERNEL(quantize_q5_0)(const float *x, void *blocks, int64_t nrows, int64_t row_size,
-                               const float *imatrix, void *scratch)
+LANE_KERNEL void QFS_KERNEL(quantize_q5_0)(const float *x, void *blocks, int64_t nrows,
+                                           int64_t row_size, const float *imatrix, void *scratch)
 {
     if (imatrix)
         weighted_blocks_each(x, blocks, nrows, row_size, imatrix, BLOCK_BYTES, scratch,

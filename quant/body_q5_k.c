@@ -2,7 +2,7 @@
  * sub-block j's), then the low four bits of 8 sub-blocks of 32, two side by side in the nibbles. */
 #include "k_header.h"
 
-qfs_quantize_fn QFS_KERNEL(quantize_q5_k);
+LANE_KERNEL qfs_quantize_fn QFS_KERNEL(quantize_q5_k);
 
 enum { NSUBS = K_HEADER_SUBS, SUB = 32, NMAX = 31, BLOCK_BYTES = 176 };
 
@@ -34,8 +34,8 @@ LANE_FN void pack(const float *x, const struct k_subs *subs, const struct k_code
         li_store_u8(fifth + i, high_bits[i / QFS_LANES]);
 }
 
-void QFS_KERNEL(quantize_q5_k)(const float *x, void *blocks, int64_t nrows, int64_t row_size,
-                               const float *imatrix, void *scratch)
+LANE_KERNEL void QFS_KERNEL(quantize_q5_k)(const float *x, void *blocks, int64_t nrows,
+                                           int64_t row_size, const float *imatrix, void *scratch)
 {
     const struct k_format format = {NSUBS,
                                     {SUB, NMAX, -0.5f, 0.1f, 16, 10, false},

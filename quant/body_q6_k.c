@@ -4,7 +4,7 @@
 
 #include "quantfs/kernels.h"
 
-qfs_quantize_fn QFS_KERNEL(quantize_q6_k);
+LANE_KERNEL qfs_quantize_fn QFS_KERNEL(quantize_q6_k);
 
 enum { BLOCK_BYTES = 210, QH = 128, SCALES = 192, D = 208, NMAX = 32 };
 
@@ -28,7 +28,7 @@ LANE_FN void subs_search(const float *x, const float *imatrix, struct subs *subs
     }
 }
 
-static void codes_pack(const uint8_t *codes, uint8_t *block)
+LANE_STATIC void codes_pack(const uint8_t *codes, uint8_t *block)
 {
     for (int half = 0; half < 2; half++) {
         const uint8_t *a = codes + half * 128;
@@ -42,7 +42,7 @@ static void codes_pack(const uint8_t *codes, uint8_t *block)
     }
 }
 
-static void block_finish(const float *x, const struct subs *subs, uint8_t *block)
+LANE_STATIC void block_finish(const float *x, const struct subs *subs, uint8_t *block)
 {
     float max = 0, max_magnitude = 0;
     for (int j = 0; j < SUPER_SUBS; j++) {
@@ -75,8 +75,8 @@ static void block_finish(const float *x, const struct subs *subs, uint8_t *block
     codes_pack(codes, block);
 }
 
-void QFS_KERNEL(quantize_q6_k)(const float *x, void *blocks, int64_t nrows, int64_t row_size,
-                               const float *imatrix, void *scratch)
+LANE_KERNEL void QFS_KERNEL(quantize_q6_k)(const float *x, void *blocks, int64_t nrows,
+                                           int64_t row_size, const float *imatrix, void *scratch)
 {
     (void)scratch;
     const int64_t nblocks = nrows * (row_size / SUPER_BLOCK);

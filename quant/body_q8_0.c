@@ -3,11 +3,11 @@
 
 #include "quantfs/kernels.h"
 
-qfs_quantize_fn QFS_KERNEL(quantize_q8_0);
+LANE_KERNEL qfs_quantize_fn QFS_KERNEL(quantize_q8_0);
 
 enum { BLOCK = 32, BLOCK_BYTES = 34 };
 
-static void blocks_quantize(const float *x, uint8_t *blocks)
+LANE_STATIC void blocks_quantize(const float *x, uint8_t *blocks)
 {
     /* a denormal d: codes come from infinities and are 0 */
     lm huge;
@@ -25,8 +25,8 @@ static void blocks_quantize(const float *x, uint8_t *blocks)
     }
 }
 
-void QFS_KERNEL(quantize_q8_0)(const float *x, void *blocks, int64_t nrows, int64_t row_size,
-                               const float *imatrix, void *scratch)
+LANE_KERNEL void QFS_KERNEL(quantize_q8_0)(const float *x, void *blocks, int64_t nrows,
+                                           int64_t row_size, const float *imatrix, void *scratch)
 {
     (void)imatrix;
     small_blocks_each(x, blocks, nrows * (row_size / BLOCK), BLOCK, BLOCK_BYTES, scratch,

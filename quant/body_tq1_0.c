@@ -5,7 +5,7 @@
 
 #include "quantfs/kernels.h"
 
-qfs_quantize_fn QFS_KERNEL(quantize_tq1_0);
+LANE_KERNEL qfs_quantize_fn QFS_KERNEL(quantize_tq1_0);
 
 enum { BLOCK_BYTES = 54, D = 52 };
 
@@ -22,7 +22,7 @@ LANE_FN void digits_pack(const uint8_t *codes, int stride, int ndigits, uint8_t 
     }
 }
 
-static void block_store(const uint8_t *codes, uint16_t half, uint8_t *block)
+LANE_STATIC void block_store(const uint8_t *codes, uint16_t half, uint8_t *block)
 {
     digits_pack(codes, 32, 5, block);
     digits_pack(codes + 160, 16, 5, block + 32);
@@ -30,13 +30,13 @@ static void block_store(const uint8_t *codes, uint16_t half, uint8_t *block)
     memcpy(block + D, &half, sizeof(half));
 }
 
-static void blocks_quantize(const float *x, uint8_t *blocks)
+LANE_STATIC void blocks_quantize(const float *x, uint8_t *blocks)
 {
     ternary_blocks(x, blocks, BLOCK_BYTES, block_store);
 }
 
-void QFS_KERNEL(quantize_tq1_0)(const float *x, void *blocks, int64_t nrows, int64_t row_size,
-                                const float *imatrix, void *scratch)
+LANE_KERNEL void QFS_KERNEL(quantize_tq1_0)(const float *x, void *blocks, int64_t nrows,
+                                            int64_t row_size, const float *imatrix, void *scratch)
 {
     (void)imatrix;
     small_blocks_each(x, blocks, nrows * (row_size / TERNARY_BLOCK), TERNARY_BLOCK, BLOCK_BYTES,

@@ -10,34 +10,6 @@
     }                                                                                     \
     break
 
-/* E4M3 without infinities ("fn") and E5M2: exact in a float, and NaN as torch writes it. A byte's exponent
- * and mantissa, put where a float has its lowest ones, make the value times a power of two. */
-static float decode_e4m3(uint8_t byte)
-{
-    uint32_t sign = (uint32_t)(byte & 0x80) << 24, bits = (uint32_t)(byte & 0x7F) << 20;
-    float value;
-    memcpy(&value, &bits, sizeof(value));
-    value *= 0x1p120f;
-    memcpy(&bits, &value, sizeof(bits));
-    bits = ((byte & 0x7F) == 0x7F ? 0x7FF00000 : bits) | sign;
-    memcpy(&value, &bits, sizeof(value));
-    return value;
-}
-
-static float decode_e5m2(uint8_t byte)
-{
-    uint32_t sign = (uint32_t)(byte & 0x80) << 24, magnitude = byte & 0x7F, bits = magnitude << 21;
-    float value;
-    memcpy(&value, &bits, sizeof(value));
-    value *= 0x1p112f;
-    memcpy(&bits, &value, sizeof(bits));
-    if (magnitude >= 0x7C)
-        bits = 0x7F800000 | (magnitude & 3) << 21 | (magnitude & 3 ? 0x00400000 : 0);
-    bits |= sign;
-    memcpy(&value, &bits, sizeof(value));
-    return value;
-}
-
 /* E8M0: a power of two, 255 is NaN. */
 static float decode_e8m0(uint8_t byte)
 {
@@ -62,12 +34,10 @@ void qfs_decode(const struct qfs_kernels *kernels, enum qfs_dtype dtype, const v
         kernels->decode_bf16(from, to, count);
         break;
     case QFS_DTYPE_F8_E4M3:
-        for (int64_t i = 0; i < count; i++)
-            to[i] = decode_e4m3(bytes[i]);
+        kernels->decode_e4m3(from, to, count);
         break;
     case QFS_DTYPE_F8_E5M2:
-        for (int64_t i = 0; i < count; i++)
-            to[i] = decode_e5m2(bytes[i]);
+        kernels->decode_e5m2(from, to, count);
         break;
     case QFS_DTYPE_F8_E8M0:
         for (int64_t i = 0; i < count; i++)

@@ -36,7 +36,7 @@ LANE_FN li li_f16_from(lf value)
 
 /* the same for one number, whatever the instruction set */
 
-static inline float f16_to_float(uint16_t half)
+LANE_INLINE float f16_to_float(uint16_t half)
 {
     const uint32_t magnitude = (uint32_t)(half & 0x7fff) << 13;
     float value;
@@ -51,7 +51,7 @@ static inline float f16_to_float(uint16_t half)
     return value;
 }
 
-static inline uint16_t f16_from_float(float value)
+LANE_INLINE uint16_t f16_from_float(float value)
 {
     uint32_t bits;
     memcpy(&bits, &value, sizeof(bits));
@@ -71,7 +71,7 @@ static inline uint16_t f16_from_float(float value)
     return (uint16_t)(sign | ((sum >> 13 & 0x7c00) + (sum & 0x0fff)));
 }
 
-static inline void f16_store(void *to, float value)
+LANE_INLINE void f16_store(void *to, float value)
 {
     const uint16_t half = f16_from_float(value);
     memcpy(to, &half, sizeof(half));

@@ -54,7 +54,18 @@ struct qfs_grid {
     const uint16_t *packed; /* the entry's nibbles (radix 3) or cell number (radix 8) */
 };
 
+#ifdef __CUDACC__
+/* Filled in by the host, with tables that lie on the device. */
+extern "C" {
+__device__ struct qfs_grid qfs_device_grid[QFS_GRID_COUNT];
+}
+static __device__ inline const struct qfs_grid *qfs_grid_get(enum qfs_grid_id id)
+{
+    return &qfs_device_grid[id];
+}
+#else
 const struct qfs_grid *qfs_grid_get(enum qfs_grid_id id);
+#endif
 
 /* The codebooks as the reference packs them (2 or 3 bits a digit, lowest first), ascending. */
 extern const uint16_t qfs_grid_points_iq2_xxs[256], qfs_grid_points_iq2_xs[512],

@@ -53,7 +53,7 @@ struct iq2_rest {
     {                                                      \
         __VA_ARGS__, __VA_ARGS__, __VA_ARGS__, __VA_ARGS__ \
     }
-static const uint8_t iq2_patterns[4][64] = {
+LANE_TABLE uint8_t iq2_patterns[4][64] = {
     EACH_PART(0, 4, 8, 12, 0, 4, 8, 12, 0, 4, 8, 12, 0, 4, 8, 12),
     EACH_PART(1, 1, 1, 1, 5, 5, 5, 5, 9, 9, 9, 9, 13, 13, 13, 13),
     EACH_PART(2, 6, 10, 14, 2, 6, 10, 14, 2, 6, 10, 14, 2, 6, 10, 14),

@@ -36,19 +36,19 @@ struct iq2_found {
     uint16_t point[IQ2_GROUPS_MAX];
 };
 
-static inline int iq2_clamp(int value, int limit)
+LANE_INLINE int iq2_clamp(int value, int limit)
 {
     return value < 0 ? 0 : value > limit ? limit : value;
 }
 
-static inline float iq2_q(int nibbles, int i)
+LANE_INLINE float iq2_q(int nibbles, int i)
 {
     return (float)(2 * (nibbles >> 2 * i & 3) + 1);
 }
 
 /* The grid point for 8 values: that of their nearest codes, or the best of its list. */
-static inline int iq2_point_plain(const struct qfs_grid *grid, const float *x, const float *root,
-                                  float id, float scale, bool *ret_on_grid)
+LANE_INLINE int iq2_point_plain(const struct qfs_grid *grid, const float *x, const float *root,
+                                float id, float scale, bool *ret_on_grid)
 {
     int number = 0;
     for (int i = IQ2_GROUP - 1; i >= 0; i--)
@@ -76,8 +76,8 @@ struct iq2_sums {
     float qx, q2;
 };
 
-static inline struct iq2_sums iq2_sums_plain(const struct qfs_grid *grid, int groups,
-                                             const struct iq2_sub *sub, const uint16_t *point)
+LANE_INLINE struct iq2_sums iq2_sums_plain(const struct qfs_grid *grid, int groups,
+                                           const struct iq2_sub *sub, const uint16_t *point)
 {
     struct iq2_sums sums = {0, 0};
     for (int i = 0; i < IQ2_GROUP * groups; i++) {

@@ -174,7 +174,7 @@ LANE_FN void iq2_crossings_find(const struct iq2_rule *rule, const struct iq2_ti
 
 /* For each set of codes that are above a border: what it adds to the number of the cell (low half) and
  * to its nibbles (high half). */
-static const uint32_t iq2_above[256] = {
+LANE_TABLE uint32_t iq2_above[256] = {
 #define BIT(i, k) ((uint32_t)(i) >> (k)&1)
 #define LOW(i) (BIT(i, 0) + 3 * BIT(i, 1) + 9 * BIT(i, 2) + 27 * BIT(i, 3))
 #define HIGH(i) (81 * BIT(i, 4) + 243 * BIT(i, 5) + 729 * BIT(i, 6) + 2187 * BIT(i, 7))
@@ -644,7 +644,7 @@ LANE_FN void iq2_tile_search(const struct iq2_rule *rule, const struct qfs_grid 
         }
 }
 
-_Static_assert(sizeof(struct iq2_tile) + sizeof(struct iq2_work) <= QFS_SCRATCH_SIZE,
+_Static_assert(sizeof(struct iq2_tile) + sizeof(struct iq2_work) <= LANE_SCRATCH_SIZE,
                "a tile fits in the scratch");
 
 #endif

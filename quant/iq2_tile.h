@@ -11,7 +11,9 @@
 
 enum {
     IQ2_BLOCK = 256,
-    IQ2_TILE_BLOCKS = QFS_LANES == 16 ? 4 : 2, /* two groups of lanes for iq2_fit.h */
+    IQ2_TILE_BLOCKS = QFS_LANES == 16  ? 4
+                      : QFS_LANES == 1 ? 1
+                                       : 2, /* two groups of lanes for iq2_fit.h */
     IQ2_TILE = IQ2_TILE_BLOCKS * IQ2_BLOCK,
     IQ2_TILE_GROUPS = IQ2_TILE / IQ2_GROUP,
     IQ2_TILE_SUBS = IQ2_TILE / 16, /* or half of them */

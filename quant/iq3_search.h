@@ -33,7 +33,7 @@ struct iq3_work {
     float sigma2[IQ3_SIGMAS];
 };
 
-_Static_assert(sizeof(struct iq3_work) <= QFS_SCRATCH_SIZE, "a tile fits in the scratch");
+_Static_assert(sizeof(struct iq3_work) <= LANE_SCRATCH_SIZE, "a tile fits in the scratch");
 
 /* -- 1. cells and runs
  * ------------------------------------------------------------------------------- */
@@ -278,7 +278,7 @@ LANE_FN void iq3_search_sub(const struct iq3_rule *rule, struct iq3_work *work, 
     }
     sub->x = x;
     sub->root = root;
-    lf least = lf_set(0.f);
+    lf least = lf_load(x);
     for (int i = 0; i < IQ3_SUB; i += QFS_LANES) {
         least = lf_min(lf_load(x + i), least);
         lf_store(work->nonnegative + i, lf_max(lf_load(x + i), lf_set(0.f)));

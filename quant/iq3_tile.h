@@ -12,7 +12,7 @@ enum {
     IQ3_BLOCK = 256,
     IQ3_SUB = 32,
     IQ3_GROUPS = 8, /* of 4 weights, a sub-block */
-    IQ3_TILE_BLOCKS = 2,
+    IQ3_TILE_BLOCKS = QFS_LANES == 1 ? 1 : 2,
     IQ3_TILE = IQ3_TILE_BLOCKS * IQ3_BLOCK,
     IQ3_TILE_SUBS = IQ3_TILE / IQ3_SUB,
 };
@@ -135,7 +135,7 @@ LANE_FN float iq3_settle_scales(struct iq3_tile *tile, int first)
     return max;
 }
 
-static inline uint32_t iq3_scale_code(float inverse, float scale)
+LANE_INLINE uint32_t iq3_scale_code(float inverse, float scale)
 {
     const int l = nearest_int(0.5f * (inverse * scale - 1));
     return l < 0 ? 0 : l > 15 ? 15 : (uint32_t)l;

@@ -6,6 +6,7 @@
 #define DECLARE(type, name) qfs_quantize_fn QFS_KERNEL(quantize_##name);
 QFS_FORMATS(DECLARE)
 qfs_decode_fn QFS_KERNEL(decode_f16), QFS_KERNEL(decode_bf16);
+qfs_decode_fn QFS_KERNEL(decode_e4m3), QFS_KERNEL(decode_e5m2);
 qfs_encode_fn QFS_KERNEL(encode_f16), QFS_KERNEL(encode_bf16);
 
 #define ENTRY(type, name) [QFS_TYPE_##type] = QFS_KERNEL(quantize_##name),
@@ -14,6 +15,8 @@ const struct qfs_kernels QFS_KERNEL(kernels) = {
     .quantize = {QFS_FORMATS(ENTRY)},
     .decode_f16 = QFS_KERNEL(decode_f16),
     .decode_bf16 = QFS_KERNEL(decode_bf16),
+    .decode_e4m3 = QFS_KERNEL(decode_e4m3),
+    .decode_e5m2 = QFS_KERNEL(decode_e5m2),
     .encode_f16 = QFS_KERNEL(encode_f16),
     .encode_bf16 = QFS_KERNEL(encode_bf16),
 };

@@ -11,8 +11,6 @@
 
 #include "quantfs/kernels.h"
 
-#include <assert.h>
-
 enum { K_BLOCK = 256, K_TILE = QFS_LANES, K_MAX_SUBS = 16 };
 
 /* Results of a tile, super-block by super-block, then sub-block by sub-block. */
@@ -40,7 +38,7 @@ struct k_scratch {
     struct k_codes codes;
 };
 
-static_assert(sizeof(struct k_scratch) <= QFS_SCRATCH_SIZE, "a tile fits in the scratch");
+_Static_assert(sizeof(struct k_scratch) <= LANE_SCRATCH_SIZE, "a tile fits in the scratch");
 
 struct k_format {
     int nsubs;                       /* sub-blocks a super-block */

@@ -56,9 +56,10 @@
 #define QFS_LANES_avx2 8
 #define QFS_LANES_avx512 16
 #define QFS_LANES_neon 4
+#define QFS_LANES_cuda 1
 
 #ifndef QFS_LANES_ISA
-#error "QFS_LANES_ISA names the instruction set: scalar, sse2, avx2, avx512 or neon"
+#error "QFS_LANES_ISA names the instruction set: scalar, sse2, avx2, avx512, neon or cuda"
 #endif
 #define QFS_PASTE_(a, b) a##b
 #define QFS_PASTE(a, b) QFS_PASTE_(a, b)
@@ -70,15 +71,28 @@
  * qfs_quantize_q4_k_avx2 there. */
 #define QFS_KERNEL(name) QFS_PASTE(QFS_PASTE(qfs_##name, _), QFS_LANES_ISA)
 
-/* Functions and tables of bodies. LANE_FN is inlined whatever its size; LANE_OUTLINE never. */
+/* Functions and tables of bodies. LANE_FN is inlined whatever its size, LANE_OUTLINE never; of LANE_STATIC
+ * and LANE_INLINE the compiler judges. LANE_KERNEL is what other files call. */
+#ifdef __CUDACC__
+#include "cuda/lanes_cuda.h"
+#else
 #define LANE_FN static inline __attribute__((always_inline))
 #define LANE_OUTLINE static __attribute__((noinline, unused))
+#define LANE_STATIC static
+#define LANE_INLINE static inline
 #define LANE_TABLE static const
-#if defined(__clang__)
+#define LANE_KERNEL
+#endif
+#if defined(__CUDACC__)
+#define LANE_UNROLL(n) _Pragma(QFS_QUOTE(unroll n))
+#elif defined(__clang__)
 #define LANE_UNROLL(n) _Pragma(QFS_QUOTE(clang loop unroll_count(n)))
 #else
 #define LANE_UNROLL(n) _Pragma(QFS_QUOTE(GCC unroll n))
 #endif
+
+/* how much of a kernel's scratch its struct may take */
+#define LANE_SCRATCH_SIZE (QFS_LANES == 1 ? QFS_SCRATCH_ONE_LANE : QFS_SCRATCH_SIZE)
 
 #if QFS_LANES == 1
 #include "lanes_scalar.h"
@@ -131,15 +145,24 @@ LANE_FN lf lf_cycle8(const float *x, int at)
 
 LANE_FN li li_nearest(lf a)
 {
-    return (li_bits(a + lf_set(LANE_ROUND)) & li_set(0x007fffff)) - li_set(0x00400000);
+    const lf sum = a + lf_set(LANE_ROUND);
+#ifdef QFS_LANES_DEVICE /* its NaN has other bits, and is 0 nevertheless */
+    return lf_ne(sum, sum) ? 0 : (li_bits(sum) & 0x007fffff) - 0x00400000;
+#else
+    return (li_bits(sum) & li_set(0x007fffff)) - li_set(0x00400000);
+#endif
 }
 
-static inline int nearest_int(float value) /* the same for one number */
+LANE_INLINE int nearest_int(float value) /* the same for one number */
 {
+#ifdef QFS_LANES_DEVICE
+    return li_nearest(value);
+#else
     const float sum = value + LANE_ROUND;
     int32_t bits;
     memcpy(&bits, &sum, sizeof(bits));
     return (bits & 0x007fffff) - 0x00400000;
+#endif
 }
 
 #if QFS_LANES > 1

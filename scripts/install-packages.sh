@@ -4,7 +4,7 @@
 set -eu
 packages='gcc libc6-dev meson ninja-build pkg-config libfuse3-dev fuse3 libcjson-dev libzstd-dev libxxhash-dev libpcre2-dev
 libutf8proc-dev libyaml-dev libssl-dev libseccomp-dev ca-certificates python3 python3-pip'
-[ "${1:-}" = test ] && packages="$packages clang libclang-rt-14-dev libomp-14-dev python3-numpy python3-cffi python3-fsspec
+[ "${1:-}" = test ] && packages="$packages g++ clang libclang-rt-14-dev libomp-14-dev python3-numpy python3-cffi python3-fsspec
 gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user valgrind fio binutils"
 [ "${1:-}" = package ] && packages="$packages dpkg-dev binutils git"
 missing=

@@ -4,6 +4,7 @@
 #   unit       build with warnings as errors, run every test of tests/meson.build
 #   style      formatting, include rules between rooms, shell syntax
 #   golden     the reference's digests of every model of ../shared/models, where that is there
+#   gpu        kernels for every generation of NVIDIA's GPUs, where nvcc is there or can be fetched
 #   client     llama.cpp itself (node-llama-cpp) opens a view on a live mount, where npm is there
 #
 # and, when named:
@@ -50,9 +51,22 @@ build() {
     check "build $(basename "$dir")" ninja -C "$dir"
 }
 
+# nvcc from PyPI, so that the build finds it
+toolkit() {
+    scripts/cuda-toolkit.sh >"$logs/cuda-toolkit.log" 2>&1 || echo 'skip  nvcc: it is not here and PyPI gives none'
+}
+
 step_unit() {
+    toolkit
     build build-test --buildtype=release --werror
     suite unit build-test
+}
+
+step_gpu() {
+    toolkit
+    [ -e build-test/build.ninja ] || check 'configure build-test' meson setup build-test --buildtype=release --werror
+    ninja -C build-test -t targets all | grep -q '^gpu-kernels:' || { echo 'skip  gpu: the build has found no nvcc'; return; }
+    check 'GPU kernels' ninja -C build-test gpu-kernels
 }
 
 step_style() {
@@ -103,7 +117,7 @@ step_client() {
 }
 
 scripts/install-packages.sh test || { echo '0 passed, 1 failed'; exit 1; }
-for step in "${@:-unit style golden client}"; do
+for step in "${@:-unit style golden gpu client}"; do
     for one in $step; do "step_$one"; done
 done
 echo "$passed passed, $failed failed"

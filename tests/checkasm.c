@@ -605,6 +605,48 @@ static void codec_check(enum qfs_isa isa)
     }
 }
 
+static float tiny_float(int byte, int mantissa_bits, int least_exponent)
+{
+    const int exponent = (byte & 127) >> mantissa_bits, one = 1 << mantissa_bits;
+    const int mantissa = (byte & (one - 1)) + (exponent ? one : 0);
+    float value = (float)mantissa * (float)(1u << (exponent ? exponent - 1 : 0));
+    for (int i = 0; i < least_exponent; i++)
+        value *= 0.5f;
+    return byte & 128 ? -value : value;
+}
+
+/* FP8 against its definition, NaN with the payload that torch gives it */
+static void fp8_check(enum qfs_isa isa)
+{
+    const struct qfs_kernels *kernels = qfs_kernels_of(isa);
+    uint8_t bytes[256 + 1];
+    float four[256 + 1], five[256 + 1];
+    bool good = true;
+    for (int i = 0; i < 257; i++)
+        bytes[i] = (uint8_t)i;
+    four[255] = five[255] = -7;
+    kernels->decode_e4m3(bytes, four, 255); /* a tail, whatever the number of lanes */
+    kernels->decode_e5m2(bytes, five, 255);
+    good &= four[255] == -7 && five[255] == -7;
+    kernels->decode_e4m3(bytes + 1, four + 1, 255);
+    kernels->decode_e5m2(bytes + 1, five + 1, 255);
+    for (int i = 0; i < 256; i++) {
+        const uint32_t sign_bit = (uint32_t)(i & 128) << 24;
+        float want4 = tiny_float(i, 3, 9), want5 = tiny_float(i, 2, 16);
+        uint32_t special = 0x7ff00000 | sign_bit;
+        if ((i & 127) == 127)
+            memcpy(&want4, &special, 4);
+        special = sign_bit | 0x7f800000 | (uint32_t)(i & 3) << 21 | (i & 3 ? 0x00400000 : 0);
+        if ((i & 127) >= 124)
+            memcpy(&want5, &special, 4);
+        good &= memcmp(&want4, four + i, 4) == 0 && memcmp(&want5, five + i, 4) == 0;
+    }
+    if (!good) {
+        printf("FAIL %s: FP8 conversion\n", kernels->name);
+        failures++;
+    }
+}
+
 /* -- main
  * ---------------------------------------------------------------------------------------------- */
 
@@ -679,6 +721,7 @@ int main(int argc, char **argv)
             printf("%s ", name);
             nisas += !options.isa || strcmp(options.isa, name) == 0;
             codec_check((enum qfs_isa)isa);
+            fp8_check((enum qfs_isa)isa);
         }
     printf("\n");
     if (nisas == 0) {

@@ -16,8 +16,9 @@ enum qfs_isa {
     QFS_ISA_COUNT,
 };
 
-/* Bytes of scratch a kernel may use; callers give it 64-byte aligned. */
-enum { QFS_SCRATCH_SIZE = 1 << 20 };
+/* Bytes of scratch a kernel may use, of any instruction set and with one lane; callers give it 64-byte
+ * aligned. */
+enum { QFS_SCRATCH_SIZE = 1 << 20, QFS_SCRATCH_ONE_LANE = 128 << 10 };
 
 /* Quantizes `nrows` rows of `row_size` floats (a multiple of the type's block) at `x` (any
  * alignment) into consecutive blocks at `blocks`. `imatrix`: `row_size` importances shared by all
@@ -34,7 +35,7 @@ typedef void qfs_encode_fn(const float *from, void *to, int64_t count);
 struct qfs_kernels {
     const char *name;                          /* "avx512" */
     qfs_quantize_fn *quantize[QFS_TYPE_COUNT]; /* NULL where a type has no kernel yet */
-    qfs_decode_fn *decode_f16, *decode_bf16;
+    qfs_decode_fn *decode_f16, *decode_bf16, *decode_e4m3, *decode_e5m2;
     qfs_encode_fn *encode_f16, *encode_bf16; /* rounding as gguf-py (numpy) does: nearest even */
 };
 
