@@ -13,6 +13,7 @@ import pathlib
 import shutil
 import subprocess
 import sys
+import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
@@ -227,6 +228,21 @@ def mistakes():
 
 # -- where it is read from ----------------------------------------------------------------------------------------
 
+def replace(path, text):
+    new = path.with_suffix('.new')
+    new.write_text(text)
+    new.rename(path)
+
+
+def appears(path):
+    """Within a few seconds: a mount looks at its source once a second, when it is asked for something."""
+    for _ in range(100):
+        if path.exists():
+            return True
+        time.sleep(0.1)
+    return False
+
+
 def given():
     """--views: instead of the directory's, with imatrix files beside it or anywhere."""
     model, folder = WORK / 'tiny-llama', WORK / 'given'
@@ -262,6 +278,9 @@ def given():
     try:
         check('mounted', done.returncode == 0, done.stderr)
         check('a view of a mount', (mnt / 'inside.gguf').read_bytes() == cat(model, 'Q8_0'))
+        replace(model / 'quantfs.json', '{"views": [{"name": "later", "type": "Q4_1", "tensor-type": {"attn_v": "q8_0"}}]}')
+        check('a view added while it is mounted', appears(mnt / 'later.gguf'), [p.name for p in mnt.iterdir()][-3:])
+        check('its bytes', (mnt / 'later.gguf').read_bytes() == cat(model, 'Q4_1', '--tensor-type', 'attn_v=q8_0'))
     finally:
         run('umount', mnt)
 
