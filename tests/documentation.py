@@ -79,7 +79,7 @@ if shutil.which('groff'):
 BASH = 'source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _quantfs; printf "%s\\n" "${COMPREPLY[@]}"'
 bash = lambda *words: set(output('bash', '-c', BASH, 'bash', completion / 'quantfs.bash', *words).split())
 fish = lambda line: {l.split('\t')[0] for l in output('fish', '--no-config', '-c', f'source {completion}/quantfs.fish; complete -C "{line}"').splitlines()}
-zsh = lambda command: set(output('zsh', '-f', '-c', f'words=(quantfs {command} --); CURRENT=3 PREFIX=--; compadd() {{ shift; print -l -- "$@" }}; '
+zsh = lambda command, word='--': set(output('zsh', '-f', '-c', f'words=(quantfs {command} "{word}"); CURRENT=3 PREFIX={word}; compadd() {{ shift; print -l -- "$@" }}; '
                                  f'_t() {{ source {completion}/_quantfs }}; _t').split())
 same(bash('quantfs', ''), set(commands) | {'--help', '--version'}, 'bash completion of commands')
 if shutil.which('fish'):
@@ -91,6 +91,13 @@ for command in commands:
         same({o for o in fish(f'quantfs {command} --') if o.startswith('--')}, long, f'fish completion of {command}')
     if shutil.which('zsh'):
         same(zsh(command), long, f'zsh completion of {command}')
+
+for command, actions in {'cache': {'stat', 'prune', 'clear', 'verify'}, 'ollama': {'link', 'unlink', 'list'}}.items():
+    same(bash('quantfs', command, ''), actions, f'bash completion of what {command} does')
+    if shutil.which('fish'):
+        same(fish(f'quantfs {command} '), actions, f'fish completion of what {command} does')
+    if shutil.which('zsh'):
+        same(zsh(command, ''), actions, f'zsh completion of what {command} does')
 
 for failure in failures:
     print(failure)

@@ -21,4 +21,7 @@ end
 complete -c quantfs -n 'test (__quantfs_words) = 1' -f -a '(__quantfs_commands)'
 complete -c quantfs -n 'test (__quantfs_words) -gt 1; and string match -q -- "-*" (commandline -ct)' -a '(__quantfs_options)'
 complete -c quantfs -n '__quantfs_takes_views; and test (__quantfs_words) -ge 3' -f -a '(__quantfs_views)'
-complete -c quantfs -n 'contains cache (__quantfs_command); and test (__quantfs_words) = 2' -f -a 'stat prune clear verify'
+function __quantfs_actions
+    quantfs (__quantfs_command) --help 2>/dev/null | string replace -rf '^usage: quantfs [a-z0-9]+ ([a-z]+(?:\|[a-z]+)+).*' '$1' | string split '|'
+end
+complete -c quantfs -n 'contains -- (__quantfs_command) cache ollama; and test (__quantfs_words) = 2' -f -a '(__quantfs_actions)'
