@@ -114,10 +114,12 @@ static void check_gpu(struct doctor_report *report)
     glob_t found = {0};
     if (glob("/proc/driver/nvidia/gpus/*", 0, NULL, &found) == 0)
         doctor_say(report, DOCTOR_NOTE, "gpu", NULL,
-                   "%zu NVIDIA GPUs, not used: this build has no GPU kernels", found.gl_pathc);
+                   "%zu NVIDIA GPUs, not used: this version computes on the processors alone",
+                   found.gl_pathc);
     else
         doctor_say(report, DOCTOR_OK, "gpu", NULL,
-                   "not used: no NVIDIA driver is loaded, and this build has no GPU kernels");
+                   "not used: no NVIDIA driver is loaded, and this version computes on the "
+                   "processors alone");
     globfree(&found);
 }
 
