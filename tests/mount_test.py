@@ -429,6 +429,29 @@ def test_source_edited():
     shutil.rmtree(source.parent)
 
 
+def test_silent_edit():
+    """An edit that leaves size and time as they were is not noticed, but where the content is read."""
+    source, cache = work / 'silent' / 'big', work / 'cache-s'
+    shutil.copytree(model, source)
+    weights = source / 'model.safetensors'
+    before, raw = weights.stat(), weights.read_bytes()
+    start = 8 + int.from_bytes(raw[:8], 'little')
+    place = json.loads(raw[8:start])['model.layers.1.mlp.up_proj.weight']['data_offsets'][0]
+    with Mount(source, cache=cache) as m:
+        equal(m.file().read_bytes(), truth[TYPE], 'before')
+    with open(weights, 'r+b') as f:
+        f.seek(start + place)
+        f.write(b'\0' * 1000)
+    os.utime(weights, ns=(before.st_atime_ns, before.st_mtime_ns))
+    new = cat(source, TYPE)
+    equal(new == truth[TYPE], False, 'the edit is seen')
+    with Mount(source, cache=cache) as m:
+        equal(m.file().read_bytes(), truth[TYPE], 'what is cached')
+    with Mount(source, cache=cache, options=['--verify-source']) as m:
+        equal(m.file().read_bytes(), new, 'with --verify-source')
+    shutil.rmtree(source.parent)
+
+
 def test_not_a_number():
     source = work / 'nan' / 'big'
     shutil.copytree(model, source)
