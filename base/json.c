@@ -316,14 +316,16 @@ static int parse_object(struct parser *p, struct qfs_json *ret, int depth)
             return fail(p, "expected ',' or '}'");
         }
     }
-    ptrdiff_t count = unify(p->stack + base, p->stack_size - base);
+    size_t found = p->stack_size - base;
+    ptrdiff_t count =
+        found ? unify(p->stack + base, found) : 0; /* no stack yet: no pointer to add to */
     if (count < 0)
         return qfs_fail_memory(p->error);
     if (count > (ptrdiff_t)UINT32_MAX)
         return fail(p, "object has too many members");
     ret->kind = QFS_JSON_OBJECT;
     ret->count = (uint32_t)count;
-    ret->repeated = (size_t)count < p->stack_size - base;
+    ret->repeated = (size_t)count < found;
     ret->members = qfs_arena_array(p->arena, (size_t)count, sizeof(*ret->members));
     if (!ret->members)
         return qfs_fail_memory(p->error);

@@ -40,8 +40,7 @@ static int gather(void *arg, int dir_fd, const char *name, const struct stat *st
         all->capacity = capacity;
     }
     struct found *found = &all->items[all->count++];
-    found->used = st->st_mtim;
-    found->bytes = (uint64_t)st->st_blocks * 512;
+    *found = (struct found){.used = st->st_mtim, .bytes = (uint64_t)st->st_blocks * 512};
     memcpy(found->name, name, QFS_DISK_NAME_SIZE);
     all->bytes += found->bytes;
     return 0;

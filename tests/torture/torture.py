@@ -375,17 +375,29 @@ def read_some(r, path, want, size):
     return how
 
 
+def held_by(pid):
+    """Open files and resident bytes of a process."""
+    text = Path(f'/proc/{pid}/status').read_text()
+    return len(os.listdir(f'/proc/{pid}/fd')), int(text.split('VmRSS:')[1].split()[0]) * 1024
+
+
 def test_ways():
-    """As fsx does: random reads and maps, here against a plain file's bytes."""
+    """As fsx does: random reads and maps, here against a plain file's bytes. The daemon does not grow meanwhile."""
     if not can_mount():
         return 'skipped: needs /dev/fuse'
     done = {}
     with mounted(*kept(work / 'ways'), '--memory', '4M') as point:
-        for _ in range(rounds('ways')):
+        pid, early = status_of(point)['mount']['pid'], None
+        for i in range(rounds('ways')):
+            if i == rounds('ways') // 3:
+                early = held_by(pid)
             kind = rng.choice(TYPES)
             how = read_some(rng, point / f'model-{kind}.gguf', truth[kind], len(truth[kind]))
             done[how] = done.get(how, 0) + 1
-    return ', '.join(f'{how} {n}' for how, n in sorted(done.items()))
+        late = held_by(pid)
+    assert late[0] <= early[0] + 4, f'{early[0]} open files, later {late[0]}'
+    assert late[1] <= early[1] + (24 << 20), f'{early[1] >> 20} MiB resident, later {late[1] >> 20}'
+    return ', '.join(f'{how} {n}' for how, n in sorted(done.items())) + f'; {late[0]} files, {late[1] >> 20} MiB'
 
 
 def test_fio():
