@@ -69,6 +69,10 @@ same(pages, {f'quantfs-{c}.1' for c in commands} | {'quantfs.1', 'quantfs-option
 installed = set(re.findall(r"docs/man/([a-z.0-9-]+)'", (top / 'meson.build').read_text()))
 same(installed, pages, 'install_man in meson.build')
 
+version = ' '.join(output(quantfs, '--version').split()[:2])
+for page in pages - {'mount.quantfs.8'}:
+    expect(f'"{version}"' in plain(page).splitlines()[0], f'docs/man/{page}: not of {version}')
+
 # groff has nothing to say against them.
 if shutil.which('groff'):
     for page in sorted(pages):
