@@ -1,5 +1,5 @@
-/* LoRA adapters: a directory with adapter_config.json and adapter_model.safetensors, and the model
- * that it was made for, of which only the configuration is read. */
+/* LoRA adapters: a directory with adapter_config.json and adapter_model.safetensors (or
+ * adapter_model.bin), and the model that it was made for, of which only the configuration is read. */
 #include "quantfs/model.h"
 
 #include <fcntl.h>

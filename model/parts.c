@@ -338,14 +338,18 @@ out:
 
 int qfs_adapter_parts_load(struct qfs_model *model, struct qfs_error *error)
 {
-    static const char name[] = "adapter_model.safetensors";
-    if (faccessat(model->dir_fd, name, F_OK, 0) != 0)
-        return qfs_fail(error, ENOENT, "%s: has no %s: save the adapter as safetensors",
-                        model->path, name);
+    static const char *const names[] = {"adapter_model.safetensors", "adapter_model.bin", NULL};
+    const char *const *name = names;
+    while (*name && faccessat(model->dir_fd, *name, F_OK, 0) != 0)
+        name++;
+    if (!*name)
+        return qfs_fail(error, ENOENT,
+                        "%s: has no %s, nor %s: download the adapter's weights, or save it again",
+                        model->path, names[0], names[1]);
     model->files = qfs_arena_array(&model->arena, 1, sizeof(*model->files));
     if (!model->files)
         return qfs_fail_memory(error);
-    int rc = open_part(model, name, error);
+    int rc = open_part(model, *name, error);
     return rc < 0 ? rc : index_tensors(model, error);
 }
 

@@ -7,13 +7,18 @@ What llama-quantize makes of the converter's file is what the directory's quanti
 equal them; a split set must be the same source as the file that it was split from. An adapter's file has its digest from
 convert_lora_to_gguf.py.
 """
+import collections
 import hashlib
+import io
 import json
 import os
+import pickle
 import shutil
 import struct
 import subprocess
 import sys
+import types
+import zipfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 QUANTFS, WORK = sys.argv[1:3]
@@ -69,6 +74,56 @@ def write_adapter(path, base):
         json.dump({'peft_type': 'LORA', 'r': 4, 'lora_alpha': 8, 'base_model_name_or_path': base}, f)
 
 
+def write_torch(path, tensors):
+    """tensors: name → (shape, floats), as torch.save writes them. No torch is needed: names of its own stand in a pickle."""
+    class Storage:
+        pass
+
+    class Tensor:
+        def __init__(self, key, shape, count):
+            self.key, self.shape, self.count = key, shape, count
+
+        def __reduce__(self):
+            strides = (self.shape[1], 1)
+            return rebuild, (Key(self), 0, tuple(self.shape), strides, False, collections.OrderedDict())
+
+    class Key:
+        def __init__(self, tensor):
+            self.id = ('storage', Storage, tensor.key, 'cpu', tensor.count)
+
+    def rebuild(*_):
+        pass
+
+    class Pickler(pickle._Pickler):
+        def persistent_id(self, value):
+            return value.id if isinstance(value, Key) else None
+
+        def save_global(self, value, name=None):
+            known = {Storage: b'ctorch\nFloatStorage\n', rebuild: b'ctorch._utils\n_rebuild_tensor_v2\n'}
+            return self.write(known[value]) if value in known else super().save_global(value, name)
+
+        dispatch = {**pickle._Pickler.dispatch, type: save_global, types.FunctionType: save_global}
+
+    out = io.BytesIO()
+    Pickler(out, protocol=2).dump({name: Tensor(str(i), shape, len(values)) for i, (name, (shape, values)) in enumerate(tensors.items())})
+    with zipfile.ZipFile(path, 'w') as z:
+        z.writestr('archive/data.pkl', out.getvalue())
+        for i, (_, values) in enumerate(tensors.values()):
+            z.writestr(f'archive/data/{i}', struct.pack(f'<{len(values)}f', *values))
+        z.writestr('archive/version', '3\n')
+
+
+def as_torch(path):
+    """An adapter's weights in the other kind of file."""
+    with open(path + '/adapter_model.safetensors', 'rb') as f:
+        size, = struct.unpack('<Q', f.read(8))
+        header, data = json.loads(f.read(size)), f.read()
+    write_torch(path + '/adapter_model.bin', {
+        name: (t['shape'], struct.unpack(f"<{(t['data_offsets'][1] - t['data_offsets'][0]) // 4}f", data[slice(*t['data_offsets'])]))
+        for name, t in header.items()})
+    os.unlink(path + '/adapter_model.safetensors')
+
+
 def main():
     shutil.rmtree(WORK, ignore_errors=True)
     os.makedirs(WORK)
@@ -111,6 +166,12 @@ def main():
     for view, digest in LORA.items():
         data = cat(adapter, view)
         check(f'LoRA {view}', data is not None and hashlib.sha256(data).hexdigest() == digest)
+    as_torch(adapter)
+    for view, digest in LORA.items():
+        data = cat(adapter, view)
+        check(f'LoRA {view} of a .bin file', data is not None and hashlib.sha256(data).hexdigest() == digest)
+    os.unlink(adapter + '/adapter_model.bin')
+    says('no weights', 'adapter_model.bin', 'ls', adapter)
     write_adapter(adapter, 'nobody/nothing-there')
     says('base model is missing', '--base', 'ls', adapter)
     check('base model is given', run('ls', '--base', model, adapter).returncode == 0)
