@@ -17,13 +17,13 @@ SPECIAL = ['bos', 'eos', 'unk', 'sep', 'pad', 'cls', 'mask']
 # or one of its own with cls and sep (ids that stand for absent tokens), bos and eos, or eos alone. RobertaProcessing and
 # a template whose pieces are a list take more texts than one that is written as a text.
 POST = {
-    'CodeLlamaTokenizer': 'BOS', 'MPNetTokenizer': 'ROBERTA', 'ConvBertTokenizer': 'CLS_SEP', 'DebertaTokenizer': 'CLS_SEP',
+    'CodeLlamaTokenizer': 'BOS', 'MPNetTokenizer': 'ROBERTA', 'DebertaTokenizer': 'CLS_SEP',
     'CamembertTokenizer': 'BOS_EOS', 'T5Tokenizer': 'EOS',
     'LlamaTokenizer': 'KEEP', 'Qwen2Tokenizer': 'KEEP', 'Qwen3_5Tokenizer': 'KEEP', 'GPT2Tokenizer': 'KEEP',
     'CodeGenTokenizer': 'KEEP', 'GemmaTokenizer': 'KEEP', 'CohereTokenizer': 'INIT', 'GPTNeoXTokenizer': 'UPDATE',
     'BertTokenizer': 'CLS_SEP', 'DistilBertTokenizer': 'CLS_SEP', 'RobertaTokenizer': 'ROBERTA', 'XLMRobertaTokenizer': 'BOS_EOS_LIST',
 }
-ABSENT_IDS = {'BertTokenizer': (2, 3), 'DistilBertTokenizer': (2, 3), 'ConvBertTokenizer': (2, 3), 'MPNetTokenizer': (0, 2)}
+ABSENT_IDS = {'BertTokenizer': (2, 3), 'DistilBertTokenizer': (2, 3), 'MPNetTokenizer': (0, 2)}
 ADDS_SPECIAL = {'Qwen2Tokenizer'}   # add_tokens(all_special_tokens) at the end
 UNK_BY_TEXT = {'CamembertTokenizer'}   # unk_id is the place of unk_token in the vocabulary
 NAMED_ARE_EXTRA = {'CodeLlamaTokenizer'}   # tokens of its own names stand behind additional_special_tokens too

@@ -302,7 +302,7 @@ def tokenizer_case(r, d):
     names = list(ids)
     tc = {}
     if r.random() < .85:
-        own = {'bytes': CLASSES, 'fallback': ['LlamaTokenizer', 'LlamaTokenizerFast', 'CodeLlamaTokenizer', 'GemmaTokenizer', 'PreTrainedTokenizerFast'], 'wordpiece': ['BertTokenizer', 'BertTokenizerFast', 'DistilBertTokenizer', 'MPNetTokenizer', 'ConvBertTokenizer', 'PreTrainedTokenizerFast']}[kind]
+        own = {'bytes': CLASSES, 'fallback': ['LlamaTokenizer', 'LlamaTokenizerFast', 'CodeLlamaTokenizer', 'GemmaTokenizer', 'PreTrainedTokenizerFast'], 'wordpiece': ['BertTokenizer', 'BertTokenizerFast', 'DistilBertTokenizer', 'MPNetTokenizer', 'PreTrainedTokenizerFast']}[kind]
         tc['tokenizer_class'] = r.choice(own if r.random() < .9 else CLASSES)
     for name in ('bos', 'eos', 'unk', 'pad', 'sep', 'cls', 'mask'):
         if r.random() < .4:

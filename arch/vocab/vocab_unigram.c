@@ -183,9 +183,10 @@ static int xlmr_file(struct qfs_arena *arena, const struct qfs_tokenizer *t,
         return rc;
     for (size_t i = 0; i < own; i++) {
         const struct qfs_added_entry *added = qfs_added_get(&t->added, (uint32_t)i);
-        struct qfs_text text = added                 ? added->token.content
+        struct qfs_text name = added                 ? added->token.content
                                : i < t->tokens.limit ? t->tokens.texts[i]
                                                      : (struct qfs_text){0};
+        struct qfs_text text = added && added->normalized.data ? added->normalized : name;
         double score;
         uint64_t id;
         if (!text.data)
@@ -196,7 +197,7 @@ static int xlmr_file(struct qfs_arena *arena, const struct qfs_tokenizer *t,
             !qfs_json_real(qfs_json_at(entry, 1), &score))
             return qfs_fail(error, EINVAL, "%s: the score of token %zu is not a real number",
                             t->shown, i); /* an array of GGUF holds one type */
-        bool special = qfs_map_get(specials, text, &id) && id == i;
+        bool special = qfs_map_get(specials, name, &id) && id == i;
         tokens->texts[i] = text;
         tokens->scores[i] = (float)score;
         tokens->types[i] = (int64_t)i == unk ? QFS_TOKEN_UNKNOWN
