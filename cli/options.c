@@ -99,6 +99,8 @@ static const struct option_row rows[] = {
     {"mtp", 0, NULL, FLAG, AT(views.mtp), VIEWS,
      "the draft head (multi-token prediction) alone, as mtp-NAME-TYPE.gguf"},
     {"no-mtp", 0, NULL, FLAG, AT(views.no_mtp), VIEWS, "leave the draft head out"},
+    {"mistral-format", 0, NULL, FLAG, AT(views.mistral_format), VIEWS,
+     "take params.json and consolidated.safetensors where config.json is there too"},
     {"base", 0, "DIR", TEXT, AT(views.base), VIEWS | CLI_DOCTOR,
      "base model of a LoRA adapter (default: what the adapter names)"},
     {"split-max-size", 0, "N", TEXT, AT(views.split_max_size), VIEWS,

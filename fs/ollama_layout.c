@@ -36,8 +36,9 @@ static void add_file(struct qfs_buffer *to, const char *path)
 static uint64_t options_hash(const struct qfs_options *options)
 {
     struct qfs_buffer all = {0};
-    const bool flags[] = {options->pure, options->leave_output_tensor, options->allow_requantize,
-                          options->mtp, options->no_mtp};
+    const bool flags[] = {
+        options->pure,   options->leave_output_tensor, options->allow_requantize, options->mtp,
+        options->no_mtp, options->mistral_format};
     const char *const strings[] = {
         options->imatrix_name,         options->outtype,    options->output_tensor_type,
         options->token_embedding_type, options->model_name, options->pre,

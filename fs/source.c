@@ -84,6 +84,7 @@ int qfs_source_open_known(const char *path, const struct qfs_options *options,
     source->options.views = copied(source, options->views);
     source->options.cache_dir = copied(source, options->cache_dir);
     source->options.model_name = copied(source, options->model_name);
+    const struct qfs_model_how how = {options->base, options->mistral_format};
     int rc = 0;
     if (options->mtp && options->no_mtp)
         rc = qfs_fail(error, EINVAL, "mtp and no-mtp exclude each other");
@@ -95,7 +96,7 @@ int qfs_source_open_known(const char *path, const struct qfs_options *options,
     if (rc == 0)
         rc = qfs_source_set_options(source, options, error);
     if (rc == 0)
-        rc = qfs_model_open_adapter(path, options->base, &source->model, error);
+        rc = qfs_model_open_with(path, &how, &source->model, error);
     if (rc == 0 && options->pre &&
         !(source->model->pre = qfs_arena_string(&source->model->arena, options->pre)))
         rc = qfs_fail_memory(error);

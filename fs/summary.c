@@ -119,8 +119,8 @@ static void add_options(struct qfs_buffer *to, const struct qfs_options *o)
         o->split_max_size,
         o->split_max_tensors,
     };
-    const bool flags[] = {o->pure,   o->leave_output_tensor,  o->allow_requantize, o->mtp,
-                          o->no_mtp, o->no_tensor_first_split};
+    const bool flags[] = {o->pure,   o->leave_output_tensor,   o->allow_requantize, o->mtp,
+                          o->no_mtp, o->no_tensor_first_split, o->mistral_format};
     add_strings(to, strings, QFS_COUNT(strings));
     qfs_buffer_append(to, flags, sizeof(flags));
     add_strings(to, o->include_weights, o->ninclude_weights);

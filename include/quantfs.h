@@ -65,6 +65,8 @@ struct qfs_options {
         *pre; /* name of llama.cpp's pre-tokenizer ("qwen2") to go on with where the model's is
                          * not known: views that need it are called NAME-pre-PRE-TYPE.gguf, since the
                          * converter would have stopped */
+    bool
+        mistral_format; /* take params.json and consolidated.safetensors though config.json is there */
     bool verify_source; /* read all weights when it is opened: its content says what it is */
 
     /* -- work and memory */

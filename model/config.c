@@ -190,6 +190,23 @@ static int load_params(struct qfs_model *model, struct qfs_error *error)
     return 0;
 }
 
+int qfs_params_load(struct qfs_model *model, struct qfs_error *error)
+{
+    const struct qfs_json *raw = NULL;
+    int rc = load_params(model, error);
+    if (rc == 0 && !model->mistral_format)
+        rc = qfs_fail(error, ENOENT,
+                      "%s/params.json: there is none: the model is not in Mistral's own format, "
+                      "leave --mistral-format out",
+                      model->path);
+    if (rc < 0 || (rc = qfs_model_json(model, "config.json", &raw, error)) < 0 || !raw)
+        return rc;
+    if (!qfs_json_is(raw, QFS_JSON_OBJECT))
+        return qfs_fail(error, EINVAL, "%s/config.json: is not a JSON object", model->path);
+    model->config_raw = raw;
+    return 0;
+}
+
 int qfs_config_load(struct qfs_model *model, struct qfs_error *error)
 {
     const struct qfs_json *raw = NULL;

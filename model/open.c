@@ -52,11 +52,13 @@ int qfs_generation_config_load(struct qfs_model *model, struct qfs_error *error)
     return 0;
 }
 
-static int load_directory(struct qfs_model *model, const char *base, struct qfs_error *error)
+static int load_directory(struct qfs_model *model, const struct qfs_model_how *how,
+                          struct qfs_error *error)
 {
     int rc;
-    if ((rc = qfs_adapter_load(model, base, error)) < 0 ||
-        (!model->adapter && (rc = qfs_config_load(model, error)) < 0) ||
+    if ((!how->mistral_format && (rc = qfs_adapter_load(model, how->base, error)) < 0) ||
+        (!model->adapter &&
+         (rc = (how->mistral_format ? qfs_params_load : qfs_config_load)(model, error)) < 0) ||
         (rc = qfs_generation_config_load(model, error)) < 0 ||
         (rc = qfs_model_json(model, "tokenizer_config.json", &model->tokenizer_config, error)) <
             0 ||
@@ -67,11 +69,12 @@ static int load_directory(struct qfs_model *model, const char *base, struct qfs_
 
 int qfs_model_open(const char *path, struct qfs_model **ret_model, struct qfs_error *error)
 {
-    return qfs_model_open_adapter(path, NULL, ret_model, error);
+    static const struct qfs_model_how plain;
+    return qfs_model_open_with(path, &plain, ret_model, error);
 }
 
-int qfs_model_open_adapter(const char *path, const char *base, struct qfs_model **ret_model,
-                           struct qfs_error *error)
+int qfs_model_open_with(const char *path, const struct qfs_model_how *how,
+                        struct qfs_model **ret_model, struct qfs_error *error)
 {
     struct qfs_model *model = calloc(1, sizeof(*model));
     if (!model)
@@ -80,7 +83,7 @@ int qfs_model_open_adapter(const char *path, const char *base, struct qfs_model 
     int rc = qfs_source_locate(model, path, error);
     if (rc == 0)
         rc = model->gguf_names ? qfs_gguf_source_load(model, error)
-                               : load_directory(model, base, error);
+                               : load_directory(model, how, error);
     if (rc == 0)
         *ret_model = model;
     else

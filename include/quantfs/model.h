@@ -115,10 +115,13 @@ int qfs_model_open(const char *path, struct qfs_model **ret_model,
 /* Reads all weights: the files' identities become those of their content, and a hub blob whose content
  * is not what its name says is an error. For a model that nothing else uses yet. */
 int qfs_model_verify(struct qfs_model *model, struct qfs_error *error) QFS_MUST_USE;
-/* The same, with the directory of the base model of a LoRA adapter; NULL: where the adapter's
- * base_model_name_or_path says. */
-int qfs_model_open_adapter(const char *path, const char *base, struct qfs_model **ret_model,
-                           struct qfs_error *error) QFS_MUST_USE;
+struct qfs_model_how {
+    const char *base;    /* directory of the base model of a LoRA adapter; NULL: where the adapter's
+                       * base_model_name_or_path says */
+    bool mistral_format; /* params.json counts, config.json does not */
+};
+int qfs_model_open_with(const char *path, const struct qfs_model_how *how,
+                        struct qfs_model **ret_model, struct qfs_error *error) QFS_MUST_USE;
 void qfs_model_close(struct qfs_model *model);
 
 const struct qfs_tensor *qfs_model_tensor(const struct qfs_model *model, const char *name);
@@ -139,6 +142,8 @@ int qfs_model_json(struct qfs_model *model, const char *name, const struct qfs_j
                    struct qfs_error *error) QFS_MUST_USE;
 /* config.json: sets config_raw and config. */
 int qfs_config_load(struct qfs_model *model, struct qfs_error *error) QFS_MUST_USE;
+/* params.json though there may be a config.json, from which names are still taken. */
+int qfs_params_load(struct qfs_model *model, struct qfs_error *error) QFS_MUST_USE;
 /* generation_config.json: sets generation_config. open.c */
 int qfs_generation_config_load(struct qfs_model *model, struct qfs_error *error) QFS_MUST_USE;
 /* README.md: sets card. */

@@ -44,6 +44,7 @@ class Options(TypedDict, total=False):
     split_max_tensors: str
     no_tensor_first_split: bool
     pre: str
+    mistral_format: bool
     verify_source: bool
     threads: int
     memory: int

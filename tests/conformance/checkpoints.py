@@ -263,6 +263,17 @@ def mistral_format(out):
     os.remove(out + '/config.json')
 
 
+def both_formats(out):
+    """The same beside config.json and model.safetensors, which say something else."""
+    import shutil
+    shutil.copy(out + '/model.safetensors', out + '/kept')
+    shutil.copy(out + '/config.json', out + '/kept.json')
+    mistral_format(out)
+    os.rename(out + '/kept', out + '/model.safetensors')
+    os.rename(out + '/kept.json', out + '/config.json')
+    edit(out, lambda tensors: {'model.norm.weight': tensors['norm.weight']})
+
+
 def llama(name, checkpoint, cls='LlamaForCausalLM', tokenizer='tiny', **more):
     return Row(name, cls, tokenizer=tokenizer, checkpoint=checkpoint, **more)
 
@@ -312,4 +323,7 @@ ROWS = [
     Row('mistral-format', 'MistralForCausalLM', bare=True, checkpoint=mistral_format, options=('--mistral-format',),
         config=dict(vocab_size=320), files={'tekken.json': tekken()},
         tensors=lambda config: {k + '.weight': v for k, v in MISTRAL.items()}),
+    Row('mistral-format-beside', 'MistralForCausalLM', bare=True, checkpoint=both_formats, options=('--mistral-format',),
+        ours=('--mistral-format',), config=dict(vocab_size=320, model_type='mistral', _name_or_path='mistralai/Some-Model-7B-v0.3'),
+        files={'tekken.json': tekken()}, tensors=lambda config: {k + '.weight': v for k, v in MISTRAL.items()}),
 ]

@@ -36,6 +36,7 @@ class Row:
     patch: Optional[Callable] = None  # state dict → state dict, before it is saved (names as labs released them)
     checkpoint: Optional[Callable] = None  # directory of the finished model → None: changes its files in place
     options: tuple = ()  # of the reference's converter
+    ours: tuple = ()  # of quantfs, where it needs them too
     added: tuple = ()  # special tokens added to tokenizer.json
     types: tuple = ('SOURCE', 'Q4_K_M')
     mmproj: bool = False  # compare the projector's file as well

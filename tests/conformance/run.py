@@ -299,11 +299,11 @@ class Outcome:
         self.same, self.text = same, text
 
 
-def compare(quantfs, model, kind, made, log):
+def compare(quantfs, model, kind, made, log, options=()):
     """`made`: the reference's file, or None where it failed (its reason is the last line of log)."""
     mine = made + '.mine' if made else log + '.mine'
     with open(mine, 'wb') as f:
-        r = subprocess.run([quantfs, 'cat', model, kind], stdout=f, stderr=subprocess.PIPE, text=True, errors='replace')
+        r = subprocess.run([quantfs, 'cat', *options, model, kind], stdout=f, stderr=subprocess.PIPE, text=True, errors='replace')
     try:
         if made is None:
             if r.returncode:
@@ -331,24 +331,24 @@ def check_model(quantfs, row, model, work):
     out, log = {}, f'{work}/log'
     source = f'{work}/source.gguf'
     if row.types and not in_child(log, convert, model, source, *row.options):
-        out['SOURCE'] = compare(quantfs, model, 'BF16', None, log)
+        out['SOURCE'] = compare(quantfs, model, 'BF16', None, log, row.ours)
         out['SOURCE'].text += f' ({last_line(log)[:160]})' if out['SOURCE'].same else ''
         return out
     for kind in row.types:
         if kind == 'SOURCE':
-            out[kind] = compare(quantfs, model, auto_type(source), source, log)
+            out[kind] = compare(quantfs, model, auto_type(source), source, log, row.ours)
         elif kind in ('F32', 'F16', 'BF16'):
             made = f'{work}/{kind}.gguf'
             ok = in_child(log, convert, model, made, '--outtype', kind.lower(), *row.options)
-            out[kind] = compare(quantfs, model, kind, made if ok else None, log)
+            out[kind] = compare(quantfs, model, kind, made if ok else None, log, row.ours)
         else:
             made = f'{work}/{digest(source)}-{kind}.gguf'
             ok = os.path.exists(made) or in_child(log, quantize, source, made, kind)
-            out[kind] = compare(quantfs, model, kind, made if ok else None, log)
+            out[kind] = compare(quantfs, model, kind, made if ok else None, log, row.ours)
     if row.mmproj:
         made = f'{work}/mmproj.gguf'
         ok = in_child(log, convert, model, made, '--mmproj', '--outtype', 'f16')
-        out['mmproj-F16'] = compare(quantfs, model, 'mmproj-F16', made if ok else None, log)
+        out['mmproj-F16'] = compare(quantfs, model, 'mmproj-F16', made if ok else None, log, row.ours)
     return out
 
 
