@@ -161,27 +161,29 @@ static int set_type(struct reader *r, struct draft *draft, const char *value)
     return rc;
 }
 
-/* Does the relative path stay where it starts? What links lead to is the directory's own affair: the
- * hub cache is made of links. */
-static bool stays_inside(const char *path)
+/* A file of the directory itself, of a name that a mount looks for changes of: what a view holds never
+ * changes unnoticed. What a link leads to is the directory's own affair: the hub cache is made of links. */
+static bool is_beside(const char *path)
 {
-    if (*path == '/')
-        return false;
-    for (const char *at = path; *at; at += strcspn(at, "/"), at += *at == '/')
-        if (strcspn(at, "/") == 2 && at[0] == '.' && at[1] == '.')
-            return false;
-    return true;
+    static const char *const ends[] = {".gguf", ".dat", ".imatrix"};
+    if (qfs_starts_with(path, "./"))
+        path += 2;
+    for (size_t i = 0; i < QFS_COUNT(ends); i++)
+        if (qfs_ends_with(path, ends[i]))
+            return !strchr(path, '/');
+    return false;
 }
 
 static int set_imatrix(struct reader *r, struct draft *draft, const char *value)
 {
     if (!*value)
         return fail(r, "imatrix: is empty: give the path of an importance matrix file");
-    if (!r->trusted && !stays_inside(value))
-        return fail(r,
-                    "imatrix: '%s' leads out of the model directory: put the file there, or give "
-                    "this one with --views",
-                    value);
+    if (!r->trusted && !is_beside(value))
+        return fail(
+            r,
+            "imatrix: '%.100s' is no .gguf, .dat or .imatrix file of the model directory: put "
+            "it there, or give the file with this view by --views",
+            value);
     draft->imatrix =
         *value == '/' || !r->dir ? value : qfs_arena_printf(r->arena, "%s/%s", r->dir, value);
     return draft->imatrix ? 0 : qfs_fail_memory(r->error);

@@ -29,7 +29,7 @@ VIEWS = {
     'tiny-llama': [
         {'name': '{model}-regex', 'type': 'Q4_K_M', 'tensor-type': {r'blk\.0\.attn_v': 'q8_0', 'attn_(v|k)': 'Q6_K', 'FFN_Down$|ffn_down': 'q5_1'}},
         {'name': 'pure.gguf', 'type': 'Q5_K_S', 'imatrix': 'imatrix.gguf', 'pure': True},
-        {'name': 'small {model}', 'type': 'IQ2_XS', 'imatrix': 'sub/other.dat', 'imatrix-name': 'sub/other.dat',
+        {'name': 'small {model}', 'type': 'IQ2_XS', 'imatrix': 'other.dat', 'imatrix-name': 'sub/other.dat',
          'token-embedding-type': 'q4_K', 'output-tensor-type': 'q6_K'},
         {'name': '{model}-part', 'type': 'Q2_K', 'split-max-tensors': 8, 'comment': 'three files'},
         {'name': '{model}-F16-named', 'type': 'F16', 'override-kv': ['general.name=str:Renamed', 'llama.context_length=int:77', 'a.b=bool:true',
@@ -83,7 +83,9 @@ def make_model(name):
         _, tensors, _ = parse(cat(folder, 'F32', '--views', 'none'))
         (folder / 'sub').mkdir()
         write_imatrix(folder / 'imatrix.gguf', tensors, lambda column: 1 + column * 7919 % 64 / 8)
-        write_imatrix(folder / 'sub/other.dat', tensors, lambda column: 0.25 + column * 104729 % 32)
+        write_imatrix(folder / 'other.dat', tensors, lambda column: 0.25 + column * 104729 % 32)
+        shutil.copy(folder / 'other.dat', folder / 'sub/other.dat')
+        (folder / 'broken.dat').write_bytes(b'no imatrix')
     (folder / 'quantfs.json').write_text(json.dumps({'comment': 'a test', 'views': VIEWS[name]}, indent=2, ensure_ascii=False))
     return source
 
@@ -97,6 +99,8 @@ def name_of(source, view):
 def arguments(view):
     """The view's keys as options of llama-quantize."""
     for key, value in view.items():
+        if key == 'imatrix':
+            value = view.get('imatrix-name', value)
         if key in ('name', 'type', 'imatrix-name', 'outtype', 'split-max-tensors', 'comment') or value is False:
             continue
         if value is True:
@@ -190,10 +194,12 @@ MISTAKES = [
     (VIEW % ',\n"prune-layers": [0, "1"]', ':4: prune-layers: must be a list of layer numbers'),
     (VIEW % ',\n"split-max-size": "4T"', ":4: split-max-size '4T' is no number"),
     (VIEW % ',\n"outtype": "q8_0"', ":4: outtype 'q8_0' is none of"),
-    (VIEW % ',\n"imatrix": "../tiny-qwen2/imatrix.gguf"', ":4: imatrix: '../tiny-qwen2/imatrix.gguf' leads out of the model directory"),
-    (VIEW % ',\n"imatrix": "/etc/passwd"', ":4: imatrix: '/etc/passwd' leads out of the model directory"),
+    (VIEW % ',\n"imatrix": "../tiny-qwen2/imatrix.gguf"', ":4: imatrix: '../tiny-qwen2/imatrix.gguf' is no .gguf, .dat or .imatrix file of the model directory"),
+    (VIEW % ',\n"imatrix": "/etc/passwd"', ":4: imatrix: '/etc/passwd' is no "),
+    (VIEW % ',\n"imatrix": "sub/other.dat"', ":4: imatrix: 'sub/other.dat' is no "),
     (VIEW % ',\n"imatrix": "nowhere.gguf"', 'nowhere.gguf: cannot be opened'),
-    (VIEW % ',\n"imatrix": "config.json"', ':2: imatrix: '),
+    (VIEW % ',\n"imatrix": "config.json"', ":4: imatrix: 'config.json' is no "),
+    (VIEW % ',\n"imatrix": "broken.dat"', ':2: imatrix: '),
     (VIEW % ',\n"include-weights": ["a"]', ':2: imatrix: is missing'),
     (VIEW % ',\n"imatrix": "imatrix.gguf", "include-weights": "a", "exclude-weights": "b"', 'cannot be used together'),
     ('{"views": [\n{"type": "Q4_0"}]}', ':2: name: is missing'),
