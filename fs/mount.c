@@ -109,19 +109,33 @@ static void leave_terminal(void)
 
 /* -- SIGHUP ------------------------------------------------------------------------------------- */
 
-/* Looks at the source again when told to. */
-static void *await_hangups(void *tree)
+/* A thread that looks at the source again when told to. */
+struct listener {
+    struct qfs_tree *tree;
+    pthread_t thread;
+    bool runs;
+    bool stop; /* atomic: the next SIGHUP is the last */
+};
+
+static void *await_hangups(void *arg)
 {
+    struct listener *listener = arg;
     sigset_t hangup;
     int number;
     sigemptyset(&hangup);
     sigaddset(&hangup, SIGHUP);
-    while (sigwait(&hangup, &number) == 0) {
-        pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
-        qfs_tree_refresh(tree, true);
-        pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, NULL);
-    }
+    while (sigwait(&hangup, &number) == 0 && !__atomic_load_n(&listener->stop, __ATOMIC_ACQUIRE))
+        qfs_tree_refresh(listener->tree, true);
     return NULL;
+}
+
+static void stop_listening(struct listener *listener)
+{
+    if (!listener->runs)
+        return;
+    __atomic_store_n(&listener->stop, true, __ATOMIC_RELEASE);
+    pthread_kill(listener->thread, SIGHUP);
+    pthread_join(listener->thread, NULL);
 }
 
 /* On a terminal SIGHUP means that the terminal is gone: an end. Everywhere else it means: look again. */
@@ -216,8 +230,8 @@ static int serve(const struct qfs_mount_options *options, struct qfs_server *ser
     struct fuse_args args = FUSE_ARGS_INIT(0, NULL);
     struct fuse_loop_config loop = {.clone_fd = 0, .max_idle_threads = 10};
     struct fuse_session *session = NULL;
-    pthread_t hangups;
-    bool mounted = false, signals = false, listens = false;
+    struct listener listener = {.tree = server->tree};
+    bool mounted = false, signals = false;
     int rc = 0;
     rc = qfs_unmounter_start(options->mountpoint, &unmounter, error);
     if (rc == 0 && add_options(&args, options) < 0)
@@ -234,7 +248,7 @@ static int serve(const struct qfs_mount_options *options, struct qfs_server *ser
     qfs_confine();
     if (hangup_is_a_wish(parent)) {
         block_hangup(); /* in every thread from here on */
-        listens = pthread_create(&hangups, NULL, await_hangups, server->tree) == 0;
+        listener.runs = pthread_create(&listener.thread, NULL, await_hangups, &listener) == 0;
     }
     rc = qfs_engine_start(server->engine, error);
     if (rc == 0)
@@ -254,10 +268,7 @@ static int serve(const struct qfs_mount_options *options, struct qfs_server *ser
         rc = qfs_fail(error, EIO, "%s: serving stopped: %s", options->mountpoint,
                       fuse_said[0] ? fuse_said : strerror(-ended));
 out:
-    if (listens) {
-        pthread_cancel(hangups);
-        pthread_join(hangups, NULL);
-    }
+    stop_listening(&listener);
     /* Readers are let go before the mount is: what is parked gets its answer. */
     qfs_engine_stop(server->engine);
     if (mounted)
