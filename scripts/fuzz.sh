@@ -19,7 +19,7 @@ for library in "${libraries[@]}"; do
     needed+=("$library")
 done
 ninja -C "$build" "${needed[@]}" >/dev/null
-clang -g -O1 -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -std=gnu11 -I"$top/include" \
+clang -g -O1 -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -std=gnu11 -I"$top/include" -I"$top/fs" \
     "$top/tests/fuzz/fuzz_$target.c" -o "$build/fuzz_$target" -Wl,--start-group "${needed[@]/#/$build/}" -Wl,--end-group \
     $(pkg-config --libs libxxhash libcrypto libzstd yaml-0.1 libpcre2-8 libutf8proc libcjson) -lm
 mkdir -p "$corpus"
