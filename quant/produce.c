@@ -122,21 +122,13 @@ static int grow(void **data, size_t *have, size_t want, struct qfs_error *error)
 }
 
 /* The first of `count` floats that is infinite or no number; -1 if all are finite. */
-static int64_t find_nonfinite(const float *x, int64_t count)
+static int64_t find_nonfinite(const struct qfs_kernels *kernels, const float *x, int64_t count)
 {
-    const uint32_t exponent = 0x7F800000;
-    uint32_t bad = 0;
-    for (int64_t i = 0; i < count; i++) {
-        uint32_t bits;
-        memcpy(&bits, &x[i], sizeof(bits));
-        bad |= (bits & exponent) == exponent;
-    }
-    for (int64_t i = 0; bad && i < count; i++) {
-        uint32_t bits;
-        memcpy(&bits, &x[i], sizeof(bits));
-        if ((bits & exponent) == exponent)
+    if (kernels->finite(x, count))
+        return -1;
+    for (int64_t i = 0; i < count; i++)
+        if (!kernels->finite(&x[i], 1))
             return i;
-    }
     return -1;
 }
 
@@ -163,7 +155,7 @@ static int produce_tile(struct qfs_worker *worker, const struct qfs_plan_tensor 
 
     round_through(kernels, tensor->half, tensor->recipe->dtype, worker->tile, worker->tile + count,
                   count);
-    if (tensor->checked && (bad = find_nonfinite(worker->tile, count)) >= 0)
+    if (tensor->checked && (bad = find_nonfinite(kernels, worker->tile, count)) >= 0)
         return qfs_fail(
             error, EIO,
             "tensor %s row %lld has a weight that is infinite or no number: llama-quantize "

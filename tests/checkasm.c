@@ -647,6 +647,32 @@ static void fp8_check(enum qfs_isa isa)
     }
 }
 
+/* One float at a time that is none, at every place of rows of every length. */
+static void finite_check(enum qfs_isa isa)
+{
+    enum { LENGTH = 80 };
+    static const uint32_t none[] = {0x7f800000, 0xff800000, 0x7f800001, 0xffffffff, 0x7fc00000};
+    static const uint32_t some[] = {0x7f7fffff, 0xff7fffff, 0, 0x80000000, 1, 0x807fffff};
+    const struct qfs_kernels *kernels = qfs_kernels_of(isa);
+    float row[LENGTH];
+    bool good = true;
+    for (int i = 0; i < LENGTH; i++)
+        memcpy(row + i, &some[i % (int)QFS_COUNT(some)], 4);
+    for (int count = 0; count <= LENGTH; count++)
+        good &= kernels->finite(row, count);
+    for (int at = 0; at < LENGTH; at++) {
+        const float was = row[at];
+        memcpy(row + at, &none[at % (int)QFS_COUNT(none)], 4);
+        for (int count = 0; count <= LENGTH; count++)
+            good &= kernels->finite(row, count) == (count <= at);
+        row[at] = was;
+    }
+    if (!good) {
+        printf("FAIL %s: whether floats are finite\n", kernels->name);
+        failures++;
+    }
+}
+
 /* -- main
  * ---------------------------------------------------------------------------------------------- */
 
@@ -721,6 +747,7 @@ int main(int argc, char **argv)
             printf("%s ", name);
             nisas += !options.isa || strcmp(options.isa, name) == 0;
             codec_check((enum qfs_isa)isa);
+            finite_check((enum qfs_isa)isa);
             fp8_check((enum qfs_isa)isa);
         }
     printf("\n");

@@ -32,11 +32,15 @@ typedef void qfs_quantize_fn(const float *x, void *blocks, int64_t nrows, int64_
 typedef void qfs_decode_fn(const void *from, float *to, int64_t count);
 typedef void qfs_encode_fn(const float *from, void *to, int64_t count);
 
+/* Is none of `count` floats (any alignment) infinite or no number? */
+typedef bool qfs_finite_fn(const float *x, int64_t count);
+
 struct qfs_kernels {
     const char *name;                          /* "avx512" */
     qfs_quantize_fn *quantize[QFS_TYPE_COUNT]; /* NULL where a type has no kernel yet */
     qfs_decode_fn *decode_f16, *decode_bf16, *decode_e4m3, *decode_e5m2;
     qfs_encode_fn *encode_f16, *encode_bf16; /* rounding as gguf-py (numpy) does: nearest even */
+    qfs_finite_fn *finite;
 };
 
 /* The best set that this machine (CPU and operating system) and `mask` (bit 1 << isa; ~0u: all)
