@@ -51,10 +51,14 @@ void qfs_sha256_update(struct qfs_sha256 *sha, const void *data, size_t size)
 
 void qfs_sha256_hex(struct qfs_sha256 *sha, char ret_hex[65])
 {
+    static const char digits[] = "0123456789abcdef";
     unsigned char digest[EVP_MAX_MD_SIZE];
     EVP_DigestFinal_ex(sha->context, digest, NULL);
-    for (int i = 0; i < 32; i++)
-        snprintf(ret_hex + 2 * i, 3, "%02x", digest[i]);
+    for (int i = 0; i < 32; i++) {
+        ret_hex[2 * i] = digits[digest[i] >> 4];
+        ret_hex[2 * i + 1] = digits[digest[i] & 15];
+    }
+    ret_hex[64] = 0;
 }
 
 void qfs_sha256_free(struct qfs_sha256 *sha)

@@ -77,23 +77,30 @@ struct store {
     const char *space;                       /* of the publisher; NULL: none */
     struct qfs_ollama_files files;
     size_t capacity;
+    struct qfs_map paths; /* of the files, in small letters */
     bool failed;
 };
 
-static struct qfs_ollama_file *find_file(const struct store *store, const char *path)
+/* Takes the path, ignoring case; false: it is taken. */
+static bool claim(struct store *store, const char *path)
 {
-    for (size_t i = 0; i < store->files.count; i++)
-        if (!strcasecmp(store->files.items[i].path, path))
-            return &store->files.items[i];
-    return NULL;
+    char *small = path ? qfs_arena_string(store->arena, path) : NULL;
+    uint64_t taken;
+    for (char *c = small; c && *c; c++)
+        *c = (char)(*c >= 'A' && *c <= 'Z' ? *c + ('a' - 'A') : *c);
+    if (small && qfs_map_get(&store->paths, qfs_text_of(small), &taken))
+        return false;
+    store->failed =
+        store->failed || !small || qfs_map_set(&store->paths, qfs_text_of(small), 0) < 0;
+    return !store->failed;
 }
 
-/* Configs and views that are the same are one blob. */
-static void add_file(struct store *store, const char *path, struct qfs_text text,
+/* At a path that is claimed. */
+static void put_file(struct store *store, const char *path, struct qfs_text text,
                      const struct qfs_ollama_view *view)
 {
     store->failed = store->failed || !path || (!text.data && !view);
-    if (store->failed || find_file(store, path))
+    if (store->failed)
         return;
     if (store->files.count == store->capacity) {
         store->failed = true;
@@ -101,6 +108,14 @@ static void add_file(struct store *store, const char *path, struct qfs_text text
     }
     store->files.items[store->files.count++] = (struct qfs_ollama_file){
         path, text, view ? (size_t)(view - store->model->views) : SIZE_MAX};
+}
+
+/* Configs and views that are the same are one blob. */
+static void add_file(struct store *store, const char *path, struct qfs_text text,
+                     const struct qfs_ollama_view *view)
+{
+    if (claim(store, path))
+        put_file(store, path, text, view);
 }
 
 /* Takes the tree; the text is the arena's. */
@@ -185,13 +200,13 @@ static struct qfs_text config_of(struct store *store, const struct qfs_ollama_vi
     return print(store, config);
 }
 
-/* `tag`, or with a number where another view's became the same. */
+/* A path of its own: `tag`, or with a number where another view's became the same. */
 static const char *manifest_path(struct store *store, const char *space, const char *name,
                                  const char *tag)
 {
     const char *path =
         qfs_arena_printf(store->arena, "manifests/" QFS_OLLAMA_HOST "/%s/%s/%s", space, name, tag);
-    for (unsigned n = 2; path && find_file(store, path); n++) {
+    for (unsigned n = 2; path && !claim(store, path) && !store->failed; n++) {
         char numbered[PART_MOST + 16];
         snprintf(numbered, sizeof(numbered), "%.*s-%u", PART_MOST - 12, tag, n);
         path = qfs_arena_printf(store->arena, "manifests/" QFS_OLLAMA_HOST "/%s/%s/%s", space, name,
@@ -225,7 +240,7 @@ static void add_manifest(struct store *store, const struct qfs_ollama_view *view
     add_view(store, layers, view, "application/vnd.ollama.image.model");
     if (store->projector)
         add_view(store, layers, store->projector, "application/vnd.ollama.image.projector");
-    add_file(store, manifest_path(store, space, name, tag), print(store, manifest), NULL);
+    put_file(store, manifest_path(store, space, name, tag), print(store, manifest), NULL);
 }
 
 /* The view's own name, without its type's ending and without the folders that it is in. */
@@ -275,6 +290,7 @@ int qfs_ollama_describe(struct qfs_arena *arena, const struct qfs_ollama_model *
         add_manifest(&store, &model->views[i]);
         add_modelfile(&store, &model->views[i]);
     }
+    qfs_map_done(&store.paths);
     if (store.failed)
         return qfs_fail_memory(error);
     *ret_files = store.files;
