@@ -6,8 +6,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-static const char store_name[] = "ollama";
-
 /* -- what views' bytes depend on beside the source ----------------------------------------------- */
 
 static void add_string(struct qfs_buffer *to, const char *string)
@@ -234,7 +232,8 @@ void qfs_layout_ollama(struct qfs_names *names, struct qfs_generation *const *mo
     struct qfs_generation *owner = nmodels == 1 ? models[0] : NULL;
     uint64_t options = options_hash(mount->options);
     struct shelf *shelves = find_views(&arena, names, models, nmodels);
-    uint32_t root = qfs_names_dir(names, 0, store_name, owner);
+    bool taken = qfs_names_at(names, 0, QFS_OLLAMA_NAME) != NULL; /* by a publisher, say */
+    uint32_t root = taken ? QFS_NO_NODE : qfs_names_dir(names, 0, QFS_OLLAMA_NAME, owner);
     names->failed = names->failed || !shelves;
     if (!names->failed && root != QFS_NO_NODE) {
         /* Ollama does not start where these are missing and cannot be made. */

@@ -59,6 +59,7 @@ struct qfs_tree {
     bool stale, stop;              /* names are of older places */
     int64_t look_again_ms;
     int64_t built_us, build_took_us; /* guarded by `building` */
+    bool with_store;                 /* likewise: Ollama's store is among the names */
     uint64_t planned, kept;
 };
 
@@ -113,7 +114,8 @@ static int build(struct qfs_tree *tree, struct qfs_generation **models, size_t n
         names->likely = tree->likely->summary;
     if (names) {
         tree->layout(names, 0, models, nmodels);
-        qfs_layout_ollama(names, models, nmodels, &tree->ollama);
+        if (tree->with_store)
+            qfs_layout_ollama(names, models, nmodels, &tree->ollama);
     }
     if (!names || qfs_names_finish(names) < 0) {
         qfs_names_unref(names);
@@ -557,11 +559,24 @@ static int get_dir(struct qfs_tree *tree, uint64_t ino, struct qfs_names **names
     return !dir ? -ESTALE : dir->kind != QFS_NODE_DIR ? -ENOTDIR : 0;
 }
 
+/* The store of many models has a hundred names for each: it is made when it is first asked for. */
+static void want_store(struct qfs_tree *tree)
+{
+    pthread_mutex_lock(&tree->building);
+    if (!tree->with_store) {
+        tree->with_store = true;
+        (void)rebuild(tree); /* without memory for it, names are what they were */
+    }
+    pthread_mutex_unlock(&tree->building);
+}
+
 int qfs_tree_lookup(struct qfs_tree *tree, uint64_t ino, const char *name,
                     struct qfs_names **ret_names, const struct qfs_node **ret_node)
 {
     const struct qfs_node *dir, *node = NULL;
     qfs_tree_refresh(tree, false);
+    if (ino == QFS_ROOT_INO && !strcmp(name, QFS_OLLAMA_NAME))
+        want_store(tree);
     struct qfs_names *names = qfs_tree_get(tree);
     int rc = -ENOENT;
     for (int tries = 0; tries < LOOKS_MOST; tries++) {

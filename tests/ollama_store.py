@@ -374,6 +374,35 @@ def test_refusals(text, seeing):
         equal(sorted(os.listdir(store / 'blobs')), blobs, 'blobs')
 
 
+def test_folder(text, seeing):
+    """Models of the same name have their publisher's before it; all are there, wherever the layout puts views."""
+    root = work / 'models'
+    for whose, model in (('alice.b', text), ('bob', text), ('bob', seeing)):
+        shutil.copytree(model, root / whose / model.name)
+    for layout, count, title in (('tree', 9, 'bob/Tiny-VL-Q8_0/Tiny-VL-Q8_0.gguf'), ('flat', 6, 'Tiny-VL-Q8_0.gguf')):
+        with Mount(root, '--layout', layout) as m:
+            store = m.point / 'ollama'
+            for _ in range(200):  # models are looked into in the background
+                found = manifests(store)
+                if len(found) == count:
+                    break
+                time.sleep(0.1)
+            equal(len(found), count, 'models')
+            if layout == 'tree':
+                equal({name[1:3] for name in found}, {('alice-b', text.name), ('bob', text.name), ('library', seeing.name)},
+                      'models of a folder')
+            equal('ollama' in os.listdir(m.point), False, 'listed')
+            equal(start(store), [], 'pruned')
+            manifest = found[NAME(seeing.name, 'Q8_0')]
+            show(store, manifest, seeing, 'Q8_0')
+            equal(manifest['layers'][0]['annotations']['org.opencontainers.image.title'], title, 'title')
+            own = own_store(work / f'own-{layout}')
+            run('ollama', 'link', root, 'q8_0', '--store', own)
+            show(own, manifests(own)[NAME(seeing.name, 'Q8_0')], seeing, 'Q8_0')
+            run('ollama', 'unlink', m.point, '--store', own)
+            equal(len(manifests(own)), 1, 'manifests left')
+
+
 def test_doctor(text):
     store = own_store(work / 'own3')
 
@@ -404,7 +433,7 @@ def main():
         raise
     for test, models in ((test_virtual_store, (text, seeing)), (test_source_changes, (text,)),
                          (test_modelfiles, (seeing,)), (test_link, (text, seeing)), (test_refusals, (text, seeing)),
-                         (test_doctor, (text,))):
+                         (test_folder, (text, seeing)), (test_doctor, (text,))):
         began = time.monotonic()
         test(*models)
         print(f'{test.__name__[5:]}: {time.monotonic() - began:.1f} s', flush=True)
