@@ -223,7 +223,7 @@ static enum folder kind_of(const struct listed *list)
         if (!strcmp(name, "model_index.json")) /* parts of a pipeline, none a language model */
             return NOT_OURS;
         if (!strcmp(name, "config.json") || !strcmp(name, "params.json") ||
-            !strcmp(name, "adapter_config.json"))
+            !strcmp(name, "adapter_config.json") || qfs_ends_with(name, ".safetensors"))
             kind = A_MODEL;
         else if (kind == OF_FOLDERS && is_gguf_model(name))
             kind = OF_GGUF_FILES;
