@@ -35,6 +35,20 @@ check() { # check MODEL_DIR TYPE SHA256 MODE
 tiny=$work/tiny-llama
 [ -e "$tiny/config.json" ] || python3 "$top/tests/golden/make_model.py" tiny-llama "$tiny"
 check "$tiny" Q4_K_M "$(sed -n 's/^tiny-llama Q4_K_M [0-9]* //p' "$top/tests/golden/digests.txt")" tokens
+# The same from each layout of a folder of models.
+root=$work/root
+view=tiny-llama-Q4_K_M.gguf
+mkdir -p "$root/maker"
+[ -e "$root/maker/tiny-llama" ] || ln -s "$tiny" "$root/maker/tiny-llama"
+for layout in flat tree hub; do
+    "$quantfs" mount --layout $layout --types Q4_K_M "$root" "$work/mnt"
+    file=$(find "$work/mnt" -name "$view")
+    (cd "$work" && node client.mjs tokens "$work/$view" && node client.mjs tokens "$file") >"$work/out" ||
+        { cat "$work/out"; "$quantfs" umount "$work/mnt"; exit 1; }
+    "$quantfs" umount "$work/mnt"
+    [ "$(sed -n 1p "$work/out")" = "$(sed -n 2p "$work/out")" ] || { echo "$file: gives another answer"; exit 1; }
+    echo "$layout: ${file#"$work/mnt/"}"
+done
 minilm=$("$top/scripts/fetch-minilm.sh")
 check "$minilm" Q8_0 "$(sed -n 's/^all-MiniLM-L6-v2 Q8_0 [0-9]* //p' "$top/tests/golden/minilm-digests.txt")" embedding
 echo "llama.cpp reads views on a mount as it reads files"
