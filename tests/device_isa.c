@@ -39,6 +39,7 @@ const struct qfs_kernels *qfs_kernels_of(enum qfs_isa isa)
     device.decode_e5m2 = scalar->decode_e5m2;
     device.encode_f16 = scalar->encode_f16;
     device.encode_bf16 = scalar->encode_bf16;
+    device.finite = scalar->finite;
     return &device;
 }
 
