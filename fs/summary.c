@@ -104,6 +104,12 @@ static void add_file(struct qfs_buffer *to, const char *path)
     }
 }
 
+static void add_option_files(struct qfs_buffer *to, const struct qfs_options *o)
+{
+    add_file(to, o->imatrix);
+    add_file(to, o->views);
+}
+
 /* Everything of the options that a view's name, size or refusal may depend on. */
 static void add_options(struct qfs_buffer *to, const struct qfs_options *o)
 {
@@ -129,8 +135,16 @@ static void add_options(struct qfs_buffer *to, const struct qfs_options *o)
     add_strings(to, o->overrides, o->noverrides);
     qfs_buffer_append(to, &o->nprune_layers, sizeof(o->nprune_layers));
     qfs_buffer_append(to, o->prune_layers, o->nprune_layers * sizeof(*o->prune_layers));
-    add_file(to, o->imatrix);
-    add_file(to, o->views);
+    add_option_files(to, o);
+}
+
+uint64_t qfs_option_files(const struct qfs_options *options)
+{
+    struct qfs_buffer all = {0};
+    add_option_files(&all, options);
+    uint64_t number = all.failed ? 0 : qfs_hash64(all.data, all.size);
+    qfs_buffer_done(&all);
+    return number;
 }
 
 struct qfs_digest qfs_summary_key(const char *path, uint64_t number,

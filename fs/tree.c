@@ -395,6 +395,7 @@ static int take_over(struct qfs_tree *tree, const struct qfs_scan *scan)
 {
     struct place **places = calloc(QFS_MAX(scan->count, (size_t)1), sizeof(struct place *)), **gone;
     struct qfs_generation **old = calloc(2 * scan->count + 1, sizeof(struct qfs_generation *));
+    const uint64_t files = qfs_option_files(tree->options); /* views depend on these too */
     size_t nplaces = 0, ngone;
     int rc = 0;
     if (!places || !old) {
@@ -406,11 +407,13 @@ static int take_over(struct qfs_tree *tree, const struct qfs_scan *scan)
     for (size_t i = 0; i < tree->nplaces; i++)
         tree->places[i]->seen = false;
     for (size_t i = 0; i < scan->count && rc == 0; i++) {
-        struct place *place = place_at(tree, scan->models[i].path);
+        struct qfs_found found = scan->models[i];
+        struct place *place = place_at(tree, found.path);
+        found.number ^= files;
         if (place) {
             place->seen = true;
-            rc = merge(tree, place, &scan->models[i], &old[2 * i]);
-        } else if ((place = place_new(&scan->models[i]))) {
+            rc = merge(tree, place, &found, &old[2 * i]);
+        } else if ((place = place_new(&found))) {
             tree->stale = true;
         }
         if (place)
@@ -446,6 +449,8 @@ static int look_at(struct qfs_tree *tree, const char *path)
     struct qfs_error error;
     struct qfs_generation *old[2] = {NULL, NULL};
     int rc = qfs_scan_model(&arena, path, &found, &error);
+    if (rc == 0)
+        found.number ^= qfs_option_files(tree->options);
     bool tell = false;
     pthread_mutex_lock(&tree->lock);
     struct place *place = place_at(tree, path);

@@ -8,6 +8,7 @@ import contextlib, ctypes, errno, functools, json, mmap, os, random, shutil, sig
 from pathlib import Path
 
 import noise_model
+import plan_files
 
 quantfs = os.path.abspath(sys.argv[1])
 work = Path(tempfile.mkdtemp(prefix='quantfs-mount-'))
@@ -397,6 +398,28 @@ def test_source_replaced():
                 raise AssertionError('the same inode')
     shutil.rmtree(source.parent)
     shutil.rmtree(other.parent)
+
+
+def test_imatrix_replaced():
+    matrix, tensors = work / 'matrix.gguf', plan_files.parse(truth['F16'])[1]
+    options = ['--imatrix', matrix]
+
+    def wanted():
+        return subprocess.run([quantfs, 'cat', '--no-cache', *options, model, TYPE], stdout=subprocess.PIPE, check=True).stdout
+
+    plan_files.write_imatrix(matrix, tensors)
+    first = wanted()
+    with Mount(options=options) as m:
+        equal(m.file().read_bytes(), first, 'with the first matrix')
+        plan_files.write_imatrix(work / 'other.gguf', tensors, lambda column: 1 + column * 7919 % 64 / 8)
+        with opened(m.file()) as fd:
+            os.rename(work / 'other.gguf', matrix)
+            time.sleep(1.1)
+            second = wanted()
+            if second == first:
+                raise AssertionError('both matrices give the same bytes')
+            equal(m.file().read_bytes(), second, 'with the second matrix')
+            equal(os.pread(fd, SIZE, SIZE // 2), first[SIZE // 2:], 'opened before')
 
 
 def test_source_edited():
