@@ -78,8 +78,12 @@ static double attr_seconds(const struct qfs_node *node)
 static void entry_of(const struct qfs_server *server, const struct qfs_names *names,
                      const struct qfs_node *node, struct fuse_entry_param *ret_entry)
 {
-    *ret_entry = (struct fuse_entry_param){
-        .ino = node->ino, .attr_timeout = attr_seconds(node), .entry_timeout = entry_timeout};
+    *ret_entry = (struct fuse_entry_param){.ino = node->ino,
+                                           .attr_timeout = attr_seconds(node),
+                                           .entry_timeout = node->kind != QFS_NODE_DIR &&
+                                                                    qfs_node_is_fixed(names, node)
+                                                                ? attr_timeout
+                                                                : entry_timeout};
     stat_of(server, names, node, &ret_entry->attr);
 }
 
@@ -181,6 +185,7 @@ static void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi
         return;
     }
     fi->fh = (uint64_t)(uintptr_t)listing;
+    fi->cache_readdir = fi->keep_cache = qfs_node_is_fixed(listing->names, listing->dir);
     fuse_reply_open(req, fi);
 }
 

@@ -106,13 +106,13 @@ static bool is_name(const char *name)
            strlen(name) <= 255;
 }
 
-/* 48 bits of where the node is and what is there. */
+/* 48 bits of where the node is and what is there, for a model's directory too. */
 static uint64_t ino_of(const struct qfs_node *node, const struct qfs_node *parent)
 {
     const uint64_t what[] = {
         parent->ino,
         node->kind,
-        node->kind != QFS_NODE_DIR && node->model ? node->model->number : 0,
+        node->model ? node->model->number : 0,
         node->data ? qfs_hash64(node->data, node->size) : 0,
     };
     return qfs_hash64_seed(node->name, strlen(node->name), qfs_hash64(what, sizeof(what))) >> 16;
@@ -260,6 +260,19 @@ const struct qfs_node *qfs_names_by_ino(const struct qfs_names *names, uint64_t 
 {
     uint32_t found = *ino_place(names, ino);
     return found == QFS_NO_NODE ? NULL : &names->nodes[found];
+}
+
+bool qfs_node_is_fixed(const struct qfs_names *names, const struct qfs_node *node)
+{
+    const struct qfs_node *dir = node->kind == QFS_NODE_DIR ? node : &names->nodes[node->parent];
+    if (dir == names->nodes || !dir->model || dir->guessed)
+        return false;
+    for (uint32_t i = 0; i < dir->nchildren; i++) {
+        const struct qfs_node *child = &names->nodes[dir->children[i]];
+        if (child->kind == QFS_NODE_DIR || child->model != dir->model)
+            return false;
+    }
+    return true;
 }
 
 void qfs_node_stat(const struct qfs_names *names, const struct qfs_node *node,

@@ -86,6 +86,9 @@ void qfs_names_unref(struct qfs_names *names); /* NULL is fine */
 const struct qfs_node *qfs_names_at(const struct qfs_names *names, uint32_t parent,
                                     const char *name);                                /* or NULL */
 const struct qfs_node *qfs_names_by_ino(const struct qfs_names *names, uint64_t ino); /* or NULL */
+/* True of a directory of one model's files, and of what is in it: it is that as long as it has its number,
+ * so that the kernel may keep it. */
+bool qfs_node_is_fixed(const struct qfs_names *names, const struct qfs_node *node);
 /* Attributes but for the owner. */
 void qfs_node_stat(const struct qfs_names *names, const struct qfs_node *node,
                    struct stat *ret_stat);
