@@ -1,60 +1,10 @@
 #include "ollama_layout.h"
 #include "ollama.h"
+#include "option_key.h"
 
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-
-/* -- what views' bytes depend on beside the source ----------------------------------------------- */
-
-static void add_string(struct qfs_buffer *to, const char *string)
-{
-    qfs_buffer_append(to, string ? string : "", string ? strlen(string) + 1 : 1);
-}
-
-static void add_strings(struct qfs_buffer *to, const char *const *strings, size_t count)
-{
-    qfs_buffer_append(to, &count, sizeof(count));
-    for (size_t i = 0; i < count; i++)
-        add_string(to, strings[i]);
-}
-
-/* A file that an option names: it may be edited and mounted again. */
-static void add_file(struct qfs_buffer *to, const char *path)
-{
-    struct stat st = {0};
-    add_string(to, path);
-    if (path)
-        (void)!stat(path, &st);
-    const int64_t numbers[] = {st.st_size, st.st_mtim.tv_sec, st.st_mtim.tv_nsec};
-    qfs_buffer_append(to, numbers, sizeof(numbers));
-}
-
-static uint64_t options_hash(const struct qfs_options *options)
-{
-    struct qfs_buffer all = {0};
-    const bool flags[] = {
-        options->pure,   options->leave_output_tensor, options->allow_requantize, options->mtp,
-        options->no_mtp, options->mistral_format};
-    const char *const strings[] = {
-        options->imatrix_name,         options->outtype,    options->output_tensor_type,
-        options->token_embedding_type, options->model_name, options->pre,
-    };
-    qfs_buffer_append(&all, flags, sizeof(flags));
-    add_strings(&all, strings, QFS_COUNT(strings));
-    add_strings(&all, options->include_weights, options->ninclude_weights);
-    add_strings(&all, options->exclude_weights, options->nexclude_weights);
-    add_strings(&all, options->tensor_types, options->ntensor_types);
-    add_strings(&all, options->overrides, options->noverrides);
-    qfs_buffer_append(&all, options->prune_layers,
-                      options->nprune_layers * sizeof(*options->prune_layers));
-    add_file(&all, options->imatrix);
-    add_file(&all, options->views);
-    uint64_t hash = qfs_hash64(all.data, all.size);
-    qfs_buffer_done(&all);
-    return hash;
-}
 
 /* -- a model's views ---------------------------------------------------------------------------- */
 
@@ -225,12 +175,21 @@ static struct shelf *find_views(struct qfs_arena *arena, const struct qfs_names 
     return whole ? shelves : NULL;
 }
 
+static uint64_t options_number(const struct qfs_options *options)
+{
+    struct qfs_buffer key = {0};
+    qfs_key_options(&key, options);
+    uint64_t number = qfs_hash64(key.data, key.size);
+    qfs_buffer_done(&key);
+    return number;
+}
+
 void qfs_layout_ollama(struct qfs_names *names, struct qfs_generation *const *models,
                        size_t nmodels, const struct qfs_ollama_mount *mount)
 {
     struct qfs_arena arena = {0};
     struct qfs_generation *owner = nmodels == 1 ? models[0] : NULL;
-    uint64_t options = options_hash(mount->options);
+    uint64_t options = options_number(mount->options);
     struct shelf *shelves = find_views(&arena, names, models, nmodels);
     bool taken = qfs_names_at(names, 0, QFS_OLLAMA_NAME) != NULL; /* by a publisher, say */
     uint32_t root = taken ? QFS_NO_NODE : qfs_names_dir(names, 0, QFS_OLLAMA_NAME, owner);

@@ -1,8 +1,8 @@
 #include "summary.h"
+#include "option_key.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "quantfs/arch.h"
 
@@ -77,86 +77,26 @@ int qfs_summary_of(const struct qfs_source *source, struct qfs_summary **ret_sum
 
 /* -- keys --------------------------------------------------------------------------------------- */
 
-static void add_string(struct qfs_buffer *to, const char *string)
+/* Beside the bytes of views: which there are. */
+static void add_list(struct qfs_buffer *to, const struct qfs_options *o)
 {
-    uint32_t size = string ? (uint32_t)strlen(string) : UINT32_MAX;
-    qfs_buffer_append(to, &size, sizeof(size));
-    if (string)
-        qfs_buffer_append(to, string, size);
-}
-
-static void add_strings(struct qfs_buffer *to, const char *const *strings, size_t count)
-{
-    qfs_buffer_append(to, &count, sizeof(count));
-    for (size_t i = 0; i < count; i++)
-        add_string(to, strings[i]);
-}
-
-/* A file by its path and what it is now. */
-static void add_file(struct qfs_buffer *to, const char *path)
-{
-    struct stat st = {0};
-    add_string(to, path);
-    if (path && stat(path, &st) == 0) {
-        const int64_t numbers[] = {(int64_t)st.st_dev, (int64_t)st.st_ino, (int64_t)st.st_size,
-                                   st.st_mtim.tv_sec, st.st_mtim.tv_nsec};
-        qfs_buffer_append(to, numbers, sizeof(numbers));
-    }
-}
-
-static void add_option_files(struct qfs_buffer *to, const struct qfs_options *o)
-{
-    add_file(to, o->imatrix);
-    add_file(to, o->views);
-}
-
-/* Everything of the options that a view's name, size or refusal may depend on. */
-static void add_options(struct qfs_buffer *to, const struct qfs_options *o)
-{
-    const char *const strings[] = {
-        o->types,
-        o->imatrix_name,
-        o->outtype,
-        o->output_tensor_type,
-        o->model_name,
-        o->base,
-        o->pre,
-        o->token_embedding_type,
-        o->split_max_size,
-        o->split_max_tensors,
-    };
-    const bool flags[] = {o->pure,   o->leave_output_tensor,   o->allow_requantize, o->mtp,
-                          o->no_mtp, o->no_tensor_first_split, o->mistral_format};
-    add_strings(to, strings, QFS_COUNT(strings));
-    qfs_buffer_append(to, flags, sizeof(flags));
-    add_strings(to, o->include_weights, o->ninclude_weights);
-    add_strings(to, o->exclude_weights, o->nexclude_weights);
-    add_strings(to, o->tensor_types, o->ntensor_types);
-    add_strings(to, o->overrides, o->noverrides);
-    qfs_buffer_append(to, &o->nprune_layers, sizeof(o->nprune_layers));
-    qfs_buffer_append(to, o->prune_layers, o->nprune_layers * sizeof(*o->prune_layers));
-    add_option_files(to, o);
-}
-
-uint64_t qfs_option_files(const struct qfs_options *options)
-{
-    struct qfs_buffer all = {0};
-    add_option_files(&all, options);
-    uint64_t number = all.failed ? 0 : qfs_hash64(all.data, all.size);
-    qfs_buffer_done(&all);
-    return number;
+    qfs_key_string(to, o->types);
+    qfs_key_string(to, o->split_max_size);
+    qfs_key_string(to, o->split_max_tensors);
+    qfs_buffer_append(to, &o->no_tensor_first_split, sizeof(o->no_tensor_first_split));
 }
 
 struct qfs_digest qfs_summary_key(const char *path, uint64_t number,
                                   const struct qfs_options *options)
 {
     struct qfs_buffer all = {0};
-    add_string(&all, "summary 1");
-    add_string(&all, qfs_version());
-    add_file(&all, "/proc/self/exe");
-    add_string(&all, path);
+    qfs_key_string(&all, "summary 1");
+    qfs_key_string(&all, qfs_version());
+    qfs_key_file(&all, "/proc/self/exe");
+    qfs_key_string(&all, path);
     qfs_buffer_append(&all, &number, sizeof(number));
-    add_options(&all, options);
+    add_list(&all, options);
+    qfs_key_options(&all, options);
     struct qfs_digest key = all.failed ? (struct qfs_digest){0} : qfs_hash(all.data, all.size);
     qfs_buffer_done(&all);
     return key;
@@ -184,15 +124,15 @@ static void write_all(struct qfs_buffer *to, const struct qfs_summary *summary)
     struct head head = {0, summary->nviews, summary->nweights, summary->mtime.tv_sec,
                         summary->mtime.tv_nsec};
     qfs_buffer_append(to, &head, sizeof(head));
-    add_string(to, summary->name);
-    add_string(to, summary->architecture);
+    qfs_key_string(to, summary->name);
+    qfs_key_string(to, summary->architecture);
     for (size_t i = 0; i < summary->nviews; i++) {
         const struct qfs_view_info *view = &summary->views[i];
         qfs_buffer_append(to, &view->size, sizeof(view->size));
         qfs_buffer_append(to, &view->weight_bits, sizeof(view->weight_bits));
-        add_string(to, view->name);
-        add_string(to, view->type);
-        add_string(to, view->refused);
+        qfs_key_string(to, view->name);
+        qfs_key_string(to, view->type);
+        qfs_key_string(to, view->refused);
     }
     head.size = to->size;
     if (!to->failed)

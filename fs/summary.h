@@ -28,8 +28,6 @@ void qfs_summary_free(struct qfs_summary *summary);
  * with, and this very program. */
 struct qfs_digest qfs_summary_key(const char *path, uint64_t number,
                                   const struct qfs_options *options);
-/* Changes when a file that an option names is replaced or edited: the importance matrix, the list of views. */
-uint64_t qfs_option_files(const struct qfs_options *options);
 /* NULL: not there, or not whole. */
 struct qfs_summary *qfs_summary_load(struct qfs_disk *disk, struct qfs_digest key);
 void qfs_summary_store(struct qfs_disk *disk, struct qfs_digest key,

@@ -9,6 +9,7 @@
 #include "tree.h"
 #include "layout.h"
 #include "ollama_layout.h"
+#include "option_key.h"
 
 #include <pthread.h>
 #include <signal.h>
