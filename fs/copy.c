@@ -14,7 +14,6 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/uio.h>
-#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -45,16 +44,9 @@ struct copy {
     const struct qfs_copy_options *options;
 };
 
-static int64_t now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 static int tell(struct copy *copy, bool always)
 {
-    int64_t now = now_ms();
+    int64_t now = qfs_clock_ms();
     if (!copy->options->progress || (!always && now < copy->told_ms + PROGRESS_MS))
         return 0;
     copy->told_ms = now;
@@ -93,7 +85,7 @@ static int write_record(struct copy *copy)
     if (fdatasync(copy->fd) < 0)
         return -errno;
     copy->recorded = copy->done;
-    copy->recorded_ms = now_ms();
+    copy->recorded_ms = qfs_clock_ms();
     return qfs_pwrite_full(copy->fd, &record, sizeof(record), copy->size);
 }
 
@@ -194,7 +186,7 @@ static int copy_bytes(struct copy *copy, struct qfs_error *error)
 {
     int rc = tell(copy, true) ? -ECANCELED : 0;
     copy->recorded = copy->done;
-    copy->recorded_ms = now_ms();
+    copy->recorded_ms = qfs_clock_ms();
     while (rc == 0 && copy->done < copy->size) {
         struct qfs_read *read;
         rc = qfs_view_read(copy->view, copy->done, PIECE, &read, error);
@@ -209,7 +201,7 @@ static int copy_bytes(struct copy *copy, struct qfs_error *error)
         /* Starts writing out, so that the next record has little to wait for. */
         sync_file_range(copy->fd, (off_t)from, PIECE, SYNC_FILE_RANGE_WRITE);
         if (copy->done >= copy->recorded + CHECKPOINT_BYTES ||
-            now_ms() >= copy->recorded_ms + CHECKPOINT_MS) {
+            qfs_clock_ms() >= copy->recorded_ms + CHECKPOINT_MS) {
             rc = write_record(copy);
             if (rc < 0)
                 return write_error(copy, rc, error);

@@ -449,13 +449,6 @@ static bool land(struct qfs_engine *engine, struct qfs_flight *flight, struct qf
     return true;
 }
 
-static uint64_t now_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
-
 /* Makes the chunk of a flight that left its lane. Readers are answered before it is stored. */
 static void run(struct qfs_engine *engine, struct member *member, struct qfs_flight *flight,
                 bool only_store)
@@ -467,7 +460,7 @@ static void run(struct qfs_engine *engine, struct member *member, struct qfs_fli
     struct qfs_chunk *chunk = NULL;
     struct qfs_error error = {0};
     bool loaded = false;
-    uint64_t made_ns = 0;
+    int64_t made_ns = 0;
     int rc = 0;
     if (!only_store || (disk && !qfs_disk_has(disk, series, index))) {
         chunk = qfs_chunk_new(engine->memory, qfs_series_size(series, index));
@@ -475,9 +468,9 @@ static void run(struct qfs_engine *engine, struct member *member, struct qfs_fli
         if (rc == 0 && disk)
             loaded = qfs_disk_load(disk, member->scratch, series, index, chunk->data);
         if (rc == 0 && !loaded) {
-            uint64_t began = now_ns();
+            int64_t began = qfs_clock_ns();
             rc = supply->ops->produce(supply, member->worker, index, chunk->data, &error);
-            made_ns = now_ns() - began;
+            made_ns = qfs_clock_ns() - began;
         }
         if (rc < 0) {
             qfs_chunk_unref(chunk);

@@ -5,17 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { IDLE_SOURCES = 4, IDLE_MS = 60 * 1000 };
-
-static int64_t now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 struct qfs_generation *qfs_generation_new(struct qfs_arena arena, const struct qfs_found *found)
 {
@@ -67,7 +59,7 @@ static void put_on(struct qfs_shelf *shelf, struct qfs_generation *generation,
 {
     generation->shelf = shelf;
     generation->source = source;
-    generation->used_ms = now_ms();
+    generation->used_ms = qfs_clock_ms();
     generation->newer = NULL;
     generation->older = shelf->newest;
     if (shelf->newest)
@@ -79,7 +71,7 @@ static void put_on(struct qfs_shelf *shelf, struct qfs_generation *generation,
 /* Locked. One that is not needed any more, NULL when all are. */
 static struct qfs_source *surplus(struct qfs_shelf *shelf)
 {
-    int64_t now = now_ms();
+    int64_t now = qfs_clock_ms();
     unsigned nidle = 0;
     for (struct qfs_generation *at = shelf->newest; at; at = at->older) {
         if (qfs_source_is_used(at->source))

@@ -14,7 +14,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/resource.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { LESS_PRIORITY = 5, STOP_MS = 2000 };
@@ -35,25 +34,18 @@ struct qfs_storer {
     pthread_cond_t work;
     pthread_t thread;
     bool runs, stop;
-    uint64_t stop_by; /* ns */
+    int64_t stop_by; /* ns */
     struct parcel *first, **last;
     double ns_per_byte; /* of late; 0: not known yet */
     struct qfs_storer_counters counters;
 };
 
-static uint64_t now_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
-
 static void store(struct qfs_storer *storer, struct qfs_disk_scratch *scratch,
                   const struct qfs_series *series, uint32_t index, const struct qfs_chunk *chunk)
 {
-    uint64_t began = now_ns();
+    int64_t began = qfs_clock_ns();
     qfs_disk_store(storer->disk, scratch, series, index, chunk->data);
-    double took = (double)(now_ns() - began) / chunk->size;
+    double took = (double)(qfs_clock_ns() - began) / chunk->size;
     pthread_mutex_lock(&storer->lock);
     storer->ns_per_byte += (took - storer->ns_per_byte) / (storer->ns_per_byte ? 16 : 1);
     pthread_mutex_unlock(&storer->lock);
@@ -76,7 +68,7 @@ static void *serve(void *arg)
     setpriority(PRIO_PROCESS, (id_t)gettid(), before + LESS_PRIORITY); /* of this thread */
     pthread_mutex_lock(&storer->lock);
     for (;;) {
-        if (storer->stop && (!storer->first || now_ns() > storer->stop_by))
+        if (storer->stop && (!storer->first || qfs_clock_ns() > storer->stop_by))
             break;
         if (!storer->first) {
             pthread_cond_wait(&storer->work, &storer->lock);
@@ -98,7 +90,7 @@ static void *serve(void *arg)
 
 void qfs_storer_put(struct qfs_storer *storer, struct qfs_disk_scratch *scratch,
                     const struct qfs_series *series, uint32_t index, struct qfs_chunk *chunk,
-                    uint64_t made_ns, bool surely)
+                    int64_t made_ns, bool surely)
 {
     struct parcel *parcel = surely ? NULL : malloc(sizeof(*parcel));
     bool leave = false;
@@ -164,7 +156,7 @@ void qfs_storer_stop(struct qfs_storer *storer)
 {
     pthread_mutex_lock(&storer->lock);
     storer->stop = true;
-    storer->stop_by = now_ns() + (uint64_t)STOP_MS * 1000000;
+    storer->stop_by = qfs_clock_ns() + (int64_t)STOP_MS * 1000000;
     pthread_cond_signal(&storer->work);
     bool runs = storer->runs;
     storer->runs = false;

@@ -19,7 +19,7 @@ void qfs_storer_free(struct qfs_storer *storer); /* stops it; NULL is fine */
  * store than to make again. `surely`: now. Any thread; takes a reference of its own. */
 void qfs_storer_put(struct qfs_storer *storer, struct qfs_disk_scratch *scratch,
                     const struct qfs_series *series, uint32_t index, struct qfs_chunk *chunk,
-                    uint64_t made_ns, bool surely);
+                    int64_t made_ns, bool surely);
 
 struct qfs_storer_counters {
     uint64_t waiting; /* now: bytes */

@@ -59,22 +59,10 @@ struct qfs_tree {
     struct qfs_generation *likely; /* looked into last: others may be like it */
     bool stale, stop;              /* names are of older places */
     int64_t look_again_ms;
-    int64_t built_us, build_took_us; /* guarded by `building` */
+    int64_t built_ns, build_took_ns; /* guarded by `building` */
     bool with_store;                 /* likewise: Ollama's store is among the names */
     uint64_t planned, kept;
 };
-
-static int64_t now_us(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
-
-static int64_t now_ms(void)
-{
-    return now_us() / 1000;
-}
 
 struct qfs_names *qfs_tree_get(struct qfs_tree *tree)
 {
@@ -145,7 +133,7 @@ static void tell_changed(struct qfs_tree *tree, const struct qfs_generation *mod
 /* Building. Names of the places as they are. */
 static int rebuild(struct qfs_tree *tree)
 {
-    int64_t began = now_us();
+    int64_t began = qfs_clock_ns();
     pthread_mutex_lock(&tree->lock);
     size_t nplaces = tree->nplaces, nmodels = 0, nold = 0;
     struct qfs_generation **models = calloc(2 * nplaces + 1, sizeof(*models)), **old;
@@ -173,8 +161,8 @@ static int rebuild(struct qfs_tree *tree)
     for (size_t i = 0; i < nold; i++)
         qfs_generation_unref(old[i]);
     free(models);
-    tree->built_us = now_us();
-    tree->build_took_us = tree->built_us - began;
+    tree->built_ns = qfs_clock_ns();
+    tree->build_took_ns = tree->built_ns - began;
     return rc;
 }
 
@@ -190,9 +178,9 @@ static int update(struct qfs_tree *tree, bool wait)
     pthread_mutex_lock(&tree->lock);
     bool stale = tree->stale;
     pthread_mutex_unlock(&tree->lock);
-    int64_t early = tree->built_us + BUILD_COST * tree->build_took_us - now_us();
+    int64_t early = tree->built_ns + BUILD_COST * tree->build_took_ns - qfs_clock_ns();
     if (stale && early > 0 && wait)
-        usleep((useconds_t)QFS_MIN(early, (int64_t)500000));
+        usleep((useconds_t)QFS_MIN(early / 1000, (int64_t)500000));
     if (stale && (early <= 0 || wait))
         rc = rebuild(tree);
     pthread_mutex_unlock(&tree->building);
@@ -506,7 +494,7 @@ static void refresh_many(struct qfs_tree *tree)
 
 void qfs_tree_refresh(struct qfs_tree *tree, bool urgent)
 {
-    int64_t began = now_ms();
+    int64_t began = qfs_clock_ms();
     pthread_mutex_lock(&tree->lock);
     bool look = urgent || began >= tree->look_again_ms;
     if (look)
@@ -520,7 +508,7 @@ void qfs_tree_refresh(struct qfs_tree *tree, bool urgent)
     else
         refresh_one(tree);
     pthread_mutex_unlock(&tree->refreshing);
-    int64_t ended = now_ms();
+    int64_t ended = qfs_clock_ms();
     pthread_mutex_lock(&tree->lock);
     tree->look_again_ms = ended + QFS_MAX((int64_t)LOOK_AGAIN_MS, LOOK_COST * (ended - began));
     pthread_mutex_unlock(&tree->lock);
@@ -706,8 +694,8 @@ static int open_one(struct qfs_tree *tree, struct qfs_error *error)
 /* What the cache has is known from the start, as far as that is quickly had. */
 static void find_kept(struct qfs_tree *tree)
 {
-    int64_t until = now_ms() + KEPT_MS;
-    for (size_t i = 0; i < tree->nplaces && now_ms() < until; i++) {
+    int64_t until = qfs_clock_ms() + KEPT_MS;
+    for (size_t i = 0; i < tree->nplaces && qfs_clock_ms() < until; i++) {
         struct qfs_generation *model = tree->places[i]->now;
         model->made = qfs_generation_kept(model, &tree->shelf);
         if (!model->made)

@@ -119,6 +119,12 @@ int qfs_pwrite_full(int fd, const void *data, size_t size, uint64_t offset) QFS_
 /* "64M", "1.5G", "300000": bytes, powers of 1024. -EINVAL with a sentence. */
 int qfs_size_parse(const char *string, uint64_t *ret_size, struct qfs_error *error) QFS_MUST_USE;
 
+/* -- time ------------------------------------------------------------------------------------ */
+
+/* Of a clock that only goes forward; for differences. */
+int64_t qfs_clock_ns(void);
+int64_t qfs_clock_ms(void);
+
 /* -- hashing
  * ---------------------------------------------------------------------------------------- */
 
